@@ -1,0 +1,3 @@
+// Package actors holds the machinery of a partition: the backlog, the mailbox that is made of it, and the
+// partition actor.
+package actors

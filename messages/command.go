@@ -1,0 +1,51 @@
+package messages
+
+import "time"
+
+// Head names the record that an operator's command was meant for. The command is refused when the
+// partition's head is another one by now.
+type Head struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// Command is what an operator can ask of a consumer: *RetryHead, *SkipHead. Each is answered with a *Result.
+type Command interface{ command() Head }
+
+// RetryHead ends a hold or a park now: the head is delivered again ("un-park").
+type RetryHead struct {
+	Head
+	By string // who asked; goes to the log
+}
+
+// SkipHead gives the head up: logged, committed, gone.
+type SkipHead struct {
+	Head
+	By string
+}
+
+func (c *RetryHead) command() Head { return c.Head }
+func (c *SkipHead) command() Head  { return c.Head }
+
+// Target is the head that a command was meant for.
+func Target(c Command) Head { return c.command() }
+
+// Result answers a Command.
+type Result struct {
+	Head  Head  // the partition's head when the command was carried out or refused; Offset -1: it has none
+	State State // the partition's state afterwards
+	Err   error // nil: done
+}
+
+// Drain asks a consumer's supervisor to finish what is in flight, commit, leave the group and stop.
+type Drain struct {
+	// Timeout bounds it; 0 means the consumer's DrainTimeout.
+	Timeout time.Duration
+}
+
+// GetStatus is answered with a *Status, from snapshots: also while a partition is stuck.
+type GetStatus struct{}
+
+// Subscribe asks for events: they are sent to the sender as messages until it stops.
+type Subscribe struct{}

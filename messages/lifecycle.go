@@ -1,0 +1,60 @@
+package messages
+
+import (
+	"fmt"
+	"time"
+)
+
+// Claim is one ownership of one partition, from its assignment to its end.
+type Claim struct {
+	Group      string `json:"group"`
+	Member     string `json:"member"`
+	Topic      string `json:"topic"`
+	Partition  int32  `json:"partition"`
+	Generation int32  `json:"generation"` // of the assignment; no fencing token, it can start anew
+	Sequence   uint64 `json:"sequence"`   // unique in the process
+}
+
+// String gives topic, partition and sequence, for example orders/3#17.
+func (c Claim) String() string { return fmt.Sprintf("%s/%d#%d", c.Topic, c.Partition, c.Sequence) }
+
+// Assigned is the first message of every incarnation of a partition actor, before its first record.
+type Assigned struct {
+	Claim Claim
+	// Incarnation counts from 1; a restart makes the next one.
+	Incarnation int
+	// Next is the offset from which records will come: none below it is delivered.
+	Next int64
+}
+
+// Revoked tells a partition actor that its partition goes to another member, or that the consumer stops. No
+// new records come. It is still the owner until Deadline: finish what was kept, flush.
+type Revoked struct {
+	Claim    Claim
+	Reason   Reason
+	Deadline time.Time
+}
+
+// Lost tells a partition actor that it no longer owns its partition: somebody else may. Write nothing.
+type Lost struct {
+	Claim Claim
+	Err   error
+}
+
+// Reason says why a claim was revoked.
+type Reason uint8
+
+const (
+	// ReasonRebalance: the group gave the partition to another member.
+	ReasonRebalance Reason = iota + 1
+	// ReasonShutdown: the consumer drains or stops.
+	ReasonShutdown
+)
+
+var reasonNames = [...]string{"", "Rebalance", "Shutdown"}
+
+// String is the reason's name.
+func (r Reason) String() string { return enumName(reasonNames[:], int(r), "Reason") }
+
+// MarshalText writes the name.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

@@ -1,0 +1,95 @@
+package messages
+
+import "time"
+
+// State is a partition's state. It has no zero value.
+type State uint8
+
+const (
+	// StateAwaitingSeek: the start is being looked up, or a seek is under way.
+	StateAwaitingSeek State = iota + 1
+	// StateIdle: owned, and nothing to do.
+	StateIdle
+	// StateBusy: a record is being handled, kept open, or waits for its commit.
+	StateBusy
+	// StateHolding: waits out a backoff.
+	StateHolding
+	// StateParked: waits for somebody to act.
+	StateParked
+	// StateStopping: revoked, lost or draining.
+	StateStopping
+)
+
+var stateNames = [...]string{"", "AwaitingSeek", "Idle", "Busy", "Holding", "Parked", "Stopping"}
+
+// String is the state's name, as it stands in logs and JSON.
+func (s State) String() string { return enumName(stateNames[:], int(s), "State") }
+
+// MarshalText writes the name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the name.
+func (s *State) UnmarshalText(text []byte) error { return enumParse(stateNames[:], text, "state", s) }
+
+// Status is a consumer's status, taken from snapshots.
+type Status struct {
+	Group      string            `json:"group"`
+	Member     string            `json:"member"`
+	Generation int32             `json:"generation"`
+	Phase      string            `json:"phase"` // joining, member, draining, stopped
+	Health     Health            `json:"health"`
+	Partitions []PartitionStatus `json:"partitions"`
+	Counters   Counters          `json:"counters"` // of the whole consumer, ended claims included
+	Bytes      int64             `json:"bytes"`    // backlog of all partitions
+	Time       time.Time         `json:"time"`
+}
+
+// Health is what probes ask. A holding or parked partition does not make a consumer unready.
+type Health struct {
+	Live    bool     `json:"live"`
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons,omitempty"` // why not ready, and which partitions wait for somebody
+}
+
+// PartitionStatus is one claim's status.
+type PartitionStatus struct {
+	Claim       Claim     `json:"claim"`
+	State       State     `json:"state"`
+	Head        int64     `json:"head"`    // offset of the first unfinished record, or the next expected; -1: not known yet
+	Attempt     int       `json:"attempt"` // of the delivery under way or due
+	Depth       int       `json:"depth"`   // records fetched and not finished
+	Bytes       int64     `json:"bytes"`
+	OpenSince   time.Time `json:"openSince,omitzero"` // when the delivery under way began
+	NextRetry   time.Time `json:"nextRetry,omitzero"`
+	Reason      string    `json:"reason,omitempty"` // of a park
+	Failure     *Failure  `json:"failure,omitempty"`
+	Error       string    `json:"error,omitempty"` // the last failure's text
+	Decision    *Decision `json:"decision,omitempty"`
+	Incarnation int       `json:"incarnation"`
+	Lag         int64     `json:"lag"`       // high-water mark less Head; never 0 behind a trailing control record; -1: not known
+	Committed   int64     `json:"committed"` // last acknowledged; -1: none in this claim
+	CommittedAt time.Time `json:"committedAt,omitzero"`
+	Counters    Counters  `json:"counters"`
+}
+
+// Counters only grow. Any metrics system can be fed from them.
+type Counters struct {
+	Handled       int64 `json:"handled"` // finished with success
+	Failed        int64 `json:"failed"`
+	Retried       int64 `json:"retried"`
+	Restarted     int64 `json:"restarted"`
+	Skipped       int64 `json:"skipped"`
+	Commits       int64 `json:"commits"` // acknowledged
+	CommitsFailed int64 `json:"commitsFailed"`
+}
+
+// Add adds d to c.
+func (c *Counters) Add(d Counters) {
+	c.Handled += d.Handled
+	c.Failed += d.Failed
+	c.Retried += d.Retried
+	c.Restarted += d.Restarted
+	c.Skipped += d.Skipped
+	c.Commits += d.Commits
+	c.CommitsFailed += d.CommitsFailed
+}
