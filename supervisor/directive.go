@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"fmt"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Directive is one step of a rule: what is done about a failure, and for how many of a record's failures.
+// Make one with [Retry], [Restart], [Skip], [Park] or [Escalate]; the zero Directive is refused by
+// [Policy.Validate]. A Directive is a value and safe for concurrent use.
+//
+// A new directive is one more function in this file, with its messages.Action; a new kind of budget is one
+// more field beside times.
+type Directive struct {
+	action  messages.Action
+	backoff Backoff // Retry and Restart
+	reason  string  // Park
+	limited bool    // times counts
+	times   int
+}
+
+// Retry delivers the same record again, to the same incarnation of the partition actor, after the backoff.
+// After a panic the actor's state is suspect, and after it stopped itself it is gone: Retry is then carried
+// out as [Restart].
+func Retry(b Backoff) Directive { return Directive{action: messages.ActionRetry, backoff: b} }
+
+// Restart delivers the same record again, to a fresh incarnation, after the backoff.
+func Restart(b Backoff) Directive { return Directive{action: messages.ActionRestart, backoff: b} }
+
+// Skip gives the record up: logged with its coordinates, committed, gone.
+func Skip() Directive { return Directive{action: messages.ActionSkip} }
+
+// Park keeps the record and holds its partition until an operator retries or skips it; the other partitions
+// run on. The reason stands in status and log and travels to the next owner; an empty one is the rule's name.
+func Park(reason string) Directive { return Directive{action: messages.ActionPark, reason: reason} }
+
+// Escalate ends the consumer: it drains, leaves the group, and then fails with a
+// [messages.EscalatedError]. The record stays uncommitted.
+func Escalate() Directive { return Directive{action: messages.ActionEscalate} }
+
+// Times limits the step to n applications per record; then the rule's next step applies. Retry(b).Times(5)
+// means six deliveries: the first one and five retries. n is at least 1.
+func (d Directive) Times(n int) Directive {
+	d.limited, d.times = true, n
+	return d
+}
+
+// budget is how often the step applies to one record; ok is false where there is no limit.
+func (d Directive) budget() (n int, ok bool) { return max(0, d.times), d.limited }
+
+// waits tells a directive with a delay.
+func (d Directive) waits() bool {
+	return d.action == messages.ActionRetry || d.action == messages.ActionRestart
+}
+
+// String is the step as Explain prints it.
+func (d Directive) String() string {
+	s := d.action.String()
+	switch {
+	case d.waits():
+		s += " after " + d.backoff.String()
+	case d.action == messages.ActionPark && d.reason != "":
+		s += fmt.Sprintf(" %q", d.reason)
+	}
+	switch {
+	case !d.limited:
+		return s
+	case d.times == 1:
+		return s + ", once"
+	default:
+		return s + fmt.Sprintf(", %d times", d.times)
+	}
+}

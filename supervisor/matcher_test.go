@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+func TestMatchers(t *testing.T) {
+	plain := &messages.Failure{Class: messages.ClassHandler, Err: fmt.Errorf("read: %w", io.EOF)}
+	panicked := &messages.Failure{Class: messages.ClassPanic, Err: &messages.PanicError{Value: io.EOF}}
+	goexit := &messages.Failure{Class: messages.ClassPanic, Err: &messages.PanicError{Value: messages.Goexit}}
+	hinted := &messages.Failure{Class: messages.ClassHandler, Err: messages.RetryAfter(1, io.EOF)}
+	tests := []struct {
+		matcher                      Matcher
+		text                         string
+		plain, panicked, exit, hints bool
+	}{
+		{Any(), "any failure", true, true, true, true},
+		{Panic(), "panic", false, true, true, false},
+		{Is(io.EOF), `error is "EOF"`, true, true, false, true},
+		{Is(io.ErrClosedPipe), `error is "io: read/write on closed pipe"`, false, false, false, false},
+		{Is(nil), "error is nil", false, false, false, false},
+		{Matcher{}, "no matcher", false, false, false, false},
+	}
+	for _, tt := range tests {
+		for _, c := range []struct {
+			f    *messages.Failure
+			want bool
+		}{{plain, tt.plain}, {panicked, tt.panicked}, {goexit, tt.exit}, {hinted, tt.hints}, {&messages.Failure{}, tt.text == "any failure"}} {
+			if got := tt.matcher.matches(c.f); got != c.want {
+				t.Errorf("%v matches %v %v: %v, want %v", tt.matcher, c.f.Class, c.f.Err, got, c.want)
+			}
+		}
+		if got := tt.matcher.String(); got != tt.text {
+			t.Errorf("text %q, want %q", got, tt.text)
+		}
+	}
+}
+
+func TestMatcherCovers(t *testing.T) {
+	wrapped := fmt.Errorf("customer: %w", io.EOF)
+	uncomparable := uncomparableError{"x"}
+	tests := []struct {
+		earlier, later Matcher
+		want           bool
+	}{
+		{Any(), Panic(), true},
+		{Any(), Is(io.EOF), true},
+		{Any(), Any(), true},
+		{Panic(), Panic(), true},
+		{Panic(), Any(), false},
+		{Panic(), Is(io.EOF), false},
+		{Panic(), Is(errors.New("panic")), false},
+		{Is(io.EOF), Is(io.EOF), true},
+		{Is(io.EOF), Is(wrapped), true}, // what wraps the second wraps the first
+		{Is(wrapped), Is(io.EOF), false},
+		{Is(io.EOF), Any(), false},
+		{Is(io.EOF), Panic(), false},
+		{Is(uncomparable), Is(uncomparable), false}, // and no panic
+	}
+	for _, tt := range tests {
+		if got := tt.earlier.covers(tt.later); got != tt.want {
+			t.Errorf("%v covers %v: %v", tt.earlier, tt.later, got)
+		}
+	}
+}
+
+type uncomparableError []string
+
+func (e uncomparableError) Error() string { return e[0] }

@@ -1,0 +1,80 @@
+package supervisor
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
+	forever := Retry(Backoff{})
+	tests := []struct {
+		name   string
+		policy Policy
+		want   [][]string // one per fault
+	}{
+		{"nil", nil, nil},
+		{"empty", Policy{}, nil},
+		{"default", DefaultPolicy(), nil},
+		{"good", Policy{
+			On(Is(io.EOF), Retry(Quick()).Times(5), Park("downstream is away")),
+			On(Panic(), Restart(Backoff{}).Times(1), Park("again").Times(2), Skip()),
+			On(Any(), forever),
+		}, nil},
+		{"no steps", Policy{On(Any())}, [][]string{{"rule 1 (any failure)", "no steps", "add a directive"}}},
+		{"no budget", Policy{On(Panic(), forever, Park("x"))}, [][]string{{"rule 1 (panic)", "step 1 (Retry)", "no budget", "add .Times(n)"}}},
+		{"budget at the end", Policy{On(Any(), forever.Times(3))}, [][]string{{"rule 1", "step 1 (Retry)", "Times(3)", "add a step behind it"}}},
+		{"zero times", Policy{On(Any(), forever.Times(0), Skip())}, [][]string{{"step 1 (Retry)", "Times(0)", "use 1 or more"}}},
+		{"negative times", Policy{On(Any(), forever.Times(-4), Skip())}, [][]string{{"step 1 (Retry)", "Times(-4)", "use 1 or more"}}},
+		{"behind skip", Policy{On(Any(), Skip().Times(2), Park("x"))}, [][]string{{"step 1 (Skip)", "does not fail again", "make Skip the last step"}}},
+		{"behind any", Policy{On(Any(), forever), {Name: "late", On: Panic(), Do: []Directive{Skip()}}},
+			[][]string{{"rule 2 (late)", "never reached", "rule 1 (any failure)", "put this rule before"}}},
+		{"twice", Policy{On(Is(io.EOF), forever), On(Panic(), forever), On(Is(io.EOF), Skip())},
+			[][]string{{`rule 3 (error is "EOF")`, "never reached", "rule 1", "put this rule before"}}},
+		{"no matcher", Policy{{Do: []Directive{Skip()}}}, [][]string{{"rule 1 (no matcher)", "make the rule with On("}}},
+		{"nil error", Policy{On(Is(nil), Skip())}, [][]string{{"rule 1", "Is(nil)", "use Any()"}}},
+		{"zero directive", Policy{On(Any(), Directive{})}, [][]string{{"step 1", "zero Directive", "use Retry"}}},
+		{"backoff", Policy{On(Any(), Restart(Every(-time.Second)))}, [][]string{{"rule 1", "step 1 (Restart)", "Schedule[0]", "-1s", "use 0"}}},
+		{"percent in a name", Policy{{Name: "100%d", On: Any()}}, [][]string{{"rule 1 (100%d)", "no steps", "add"}}},
+		{"all at once", Policy{On(Any(), forever, Retry(Backoff{Base: -1, Max: -1}).Times(0), Skip().Times(2)), On(Panic())}, [][]string{
+			{"rule 1", "step 1", "no budget", "add"},
+			{"rule 1", "step 2", "Times(0)", "use 1"},
+			{"rule 1", "step 2", "Base", "-1ns", "use"},
+			{"rule 1", "step 2", "Max", "-1ns", "use"},
+			{"rule 1", "step 3 (Skip)", "Times(2)", "remove Times"},
+			{"rule 2", "never reached", "rule 1", "remove it"},
+			{"rule 2", "no steps", "add"},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var faults []string
+			if err := tt.policy.Validate(); err != nil {
+				faults = strings.Split(err.Error(), "\n")
+			}
+			if len(faults) != len(tt.want) {
+				t.Fatalf("%d faults, want %d:\n%s", len(faults), len(tt.want), strings.Join(faults, "\n"))
+			}
+			for i, parts := range tt.want {
+				for _, part := range append(parts, "ottla: policy rule") {
+					if !strings.Contains(faults[i], part) {
+						t.Errorf("fault %d misses %q: %s", i, part, faults[i])
+					}
+				}
+			}
+			// Whatever it is, deciding does not panic and never answers with nothing.
+			for _, class := range []messages.Class{messages.ClassHandler, messages.ClassPanic} {
+				f := messages.Failure{Class: class, Err: io.EOF}
+				for _, d := range tt.policy.Decide(f, f, f, f, f, f, f) {
+					if d.Action == 0 || d.Delay < 0 {
+						t.Errorf("decided %+v", d)
+					}
+				}
+			}
+			_ = tt.policy.Explain()
+		})
+	}
+}
