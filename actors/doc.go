@@ -1,3 +1,34 @@
-// Package actors holds the machinery of a partition: the backlog, the mailbox that is made of it, and the
-// partition actor.
+// Package actors holds the machinery of one partition: the [Backlog], a pure ring that is at once the queue and
+// the offset tracker; the [Mailbox], an actor.Mailbox made of it; the partition actor that [Props] spawns; and
+// the [Budget] that bounds the memory of all partitions together.
+//
+// Package supervisor spawns and steers these; most users meet only what arrives in their actor's Receive.
+//
+// # The life of a record
+//
+//	source ──Deliver(batch)──▶ Backlog ──peek──▶ attempt (*messages.Record) ──▶ Receive or handler
+//	                              ▲                                                  │
+//	                              └── done: commit noted, then dequeued ◀── nil ─────┤
+//	                              └── kept, attempt + 1 ◀── verdict ◀── supervisor ◀─┘ error, panic, Goexit, unanswered
+//
+// The head is peeked, handed over, its offset given to the committer, and only then dequeued. protoactor's own
+// mailbox takes a message out before it is processed, so that a restart loses it (actor/mailbox.go); this one
+// keeps it, and a Restart delivers the same head to the fresh incarnation.
+//
+// # Who goes first
+//
+// System messages outrank the lifecycle messages Assigned, Revoked and Lost, which outrank other messages to the
+// actor, which outrank records. A hold, a park and a suspension stop records only (a suspension stops
+// messages, too); a poison pill is turned into a system Stop and therefore never waits behind the backlog.
+//
+// # Non-obvious
+//
+//   - After a Stop was handed over, a Restart is dropped: protoactor would resurrect the stopped actor,
+//     unregistered, and let it process the rest of the backlog.
+//   - protoactor resumes a mailbox after a failure without saying what is to become of the message. Here the
+//     supervisor leaves a verdict first (Retry, Restart, Skip, Park). A resume that finds none gives the head up.
+//   - runtime.Goexit in a handler kills the goroutine that runs the mailbox. The deferred recovery notices
+//     (recover answers nil although the function did not return) and goes on in a new goroutine.
+//   - The mailbox outlives incarnations, and even the actor: a partition actor that stopped itself is spawned
+//     again on the same mailbox, and its backlog is still there.
 package actors

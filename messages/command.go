@@ -38,6 +38,12 @@ type Result struct {
 	Err   error // nil: done
 }
 
+// Stop asks a consumer's supervisor to end handlers' contexts at once, commit what is finished, leave and stop.
+type Stop struct{}
+
+// Kill asks it to stop as a crash would: nothing is committed, the group is not left.
+type Kill struct{}
+
 // Drain asks a consumer's supervisor to finish what is in flight, commit, leave the group and stop.
 type Drain struct {
 	// Timeout bounds it; 0 means the consumer's DrainTimeout.
@@ -49,3 +55,17 @@ type GetStatus struct{}
 
 // Subscribe asks for events: they are sent to the sender as messages until it stops.
 type Subscribe struct{}
+
+// Forward hands Message to the partition's actor, with the sender kept. It is answered with *NotHere when the
+// partition is not owned by this consumer.
+type Forward struct {
+	Topic     string
+	Partition int32
+	Message   any
+}
+
+// NotHere answers a Forward to a partition that this consumer does not own.
+type NotHere struct {
+	Topic     string
+	Partition int32
+}

@@ -106,7 +106,8 @@ type Commits interface {
 	// With skip it answers the next readable offset whatever the choice is.
 	Readable(ctx context.Context, offset int64, skip bool) (int64, error)
 	// Commit notes that everything below p.Next is finished. It never blocks; a newer note replaces an older one
-	// that was not sent yet. done, if not nil, is called once, from any goroutine: with nil when the position (or a
+	// that was not sent yet. done, if not nil, is called once, never
+	// before Commit returns and with no lock held: with nil when the position (or a
 	// later one) was acknowledged, with an error when the claim was closed before. urgent asks for a request at once.
 	Commit(p actors.Progress, urgent bool, done func(error))
 	// Advance moves the offset store past a skipped record; nil at once without a store.

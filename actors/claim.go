@@ -1,0 +1,158 @@
+package actors
+
+import (
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Open says where the claim begins. It answers the number of the seek with which the source is to be opened.
+// What a previous owner left is taken over: attempts, and a park.
+func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
+	m.mu.Lock()
+	seek = m.backlog.Await(next)
+	m.fence = fence
+	m.full, m.source, m.awaitAck = false, nil, false
+	if carried.Next == next {
+		m.backlog.Carry(next, carried.Attempt)
+		if carried.Parked {
+			m.park(carried.Reason, messages.ClassHandler)
+		}
+	}
+	if !m.opened {
+		m.opened, m.greet = true, true
+	}
+	m.kick()
+	return seek
+}
+
+// Reseek throws the backlog away and goes on at offset, with a newer fence. It answers the seek's number.
+func (m *Mailbox) Reseek(next, fence int64) (seek uint64) {
+	m.mu.Lock()
+	m.stopTimer()
+	seek = m.backlog.Await(next)
+	m.fence = fence
+	m.full, m.source, m.awaitAck = false, nil, false
+	m.push(false)
+	m.kick()
+	return seek
+}
+
+// Revoke takes no more records and gives none out. What is in flight may finish; then the actor is told, and
+// stops. It overtakes the backlog, a hold, and a park.
+func (m *Mailbox) Revoke(said *messages.Revoked) {
+	m.mu.Lock()
+	m.leave(said)
+	m.kick()
+}
+
+// Lose is Revoke without a chance to finish: contexts end with ErrLost, and nothing is committed any more.
+func (m *Mailbox) Lose(said *messages.Lost) {
+	m.endClaim(messages.ErrLost)
+	m.mu.Lock()
+	m.lost = true
+	m.leave(said)
+	m.kick()
+}
+
+func (m *Mailbox) leave(said any) {
+	m.backlog.Stop()
+	m.stopTimer()
+	m.farewell = said
+}
+
+// Cancel ends the contexts of the claim's attempts, with one of ErrRevoked, ErrLost and ErrStopped. An error
+// that is answered afterwards is no failure.
+func (m *Mailbox) Cancel(cause error) { m.endClaim(cause) }
+
+// Abandon leaves a handler behind that did not return in time: when it does, its answer does not count and
+// nothing but Stop is delivered.
+func (m *Mailbox) Abandon(cause error) {
+	m.endClaim(cause)
+	m.mu.Lock()
+	m.abandoned = true
+	m.leave(nil)
+	m.kick()
+}
+
+// Close gives back what the claim counts for in the budget. Call it once, when its actor has ended or was
+// abandoned.
+func (m *Mailbox) Close() {
+	m.endClaim(messages.ErrStopped)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopTimer()
+	if !m.left {
+		m.left = true
+		m.set.Budget.leave(m, m.accounted)
+	}
+}
+
+// Progress is where the partition stands, for the last commit of a claim.
+func (m *Mailbox) Progress() Progress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.progress()
+}
+
+// Deliver is Sink's.
+func (m *Mailbox) Deliver(seek uint64, batch Batch, extent Extent) {
+	m.mu.Lock()
+	if seek == m.backlog.seek {
+		m.extent, m.extentOf = extent, seek
+	}
+	if m.backlog.Append(seek, batch) > 0 {
+		m.account()
+	}
+	m.kick()
+}
+
+// Failed is Sink's: when what was fetched before is finished, the partition parks.
+func (m *Mailbox) Failed(seek uint64, err error) {
+	m.mu.Lock()
+	if seek == m.backlog.seek {
+		m.source = err
+	}
+	m.kick()
+}
+
+// Room is Sink's.
+func (m *Mailbox) Room() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.backlog.Stopping() || !m.opened {
+		return -1
+	}
+	none := 0
+	if m.backlog.Gate().Kind != Open {
+		none = -1 // for how long, nobody knows: no reason to hurry other partitions' polls
+	}
+	own := m.backlog.Bytes()
+	if own >= m.set.Bytes || m.backlog.Unfinished() >= m.set.Records {
+		m.full = true
+	}
+	if m.full {
+		return none
+	}
+	m.account()
+	room := m.set.Bytes - own
+	if allowed := m.set.Budget.room(m, own); allowed < room {
+		room = allowed
+		if allowed < leastRoom && own > 0 {
+			m.refused = true
+			return none
+		}
+	}
+	return max(room, 1)
+}
+
+// leastRoom: asking for less is not worth a request.
+const leastRoom = 16 << 10
+
+// makeRoom wakes the source when a full backlog has emptied by half: it refills in large fetches.
+func (m *Mailbox) makeRoom() {
+	if m.full && m.backlog.Bytes() <= m.set.Bytes/2 && m.backlog.Unfinished() <= m.set.Records/2 {
+		m.full, m.wake = false, true
+	}
+	if m.refused && int64(m.backlog.Bytes()) < m.set.Budget.limit/(4*max(1, m.set.Budget.members.Load())) {
+		m.refused, m.wake = false, true
+	}
+}

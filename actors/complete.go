@@ -1,0 +1,54 @@
+package actors
+
+import (
+	"context"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Complete is messages.Completer's: the outcome of an attempt, from any goroutine, fenced by identity.
+func (m *Mailbox) Complete(r *messages.Record, outcome error) error {
+	m.mu.Lock()
+	if err := m.stale(r); err != nil {
+		m.mu.Unlock()
+		return err
+	}
+	m.attempt.answered, m.attempt.outcome = true, outcome
+	m.kick() // does something only if Receive has returned already
+	return nil
+}
+
+// Keep is messages.Completer's.
+func (m *Mailbox) Keep(r *messages.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stale(r) == nil {
+		m.attempt.kept = true
+	}
+}
+
+// Stale is messages.Completer's.
+func (m *Mailbox) Stale(r *messages.Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stale(r)
+}
+
+func (m *Mailbox) stale(r *messages.Record) error {
+	switch cause := context.Cause(m.claim); {
+	case m.lost:
+		return messages.ErrLost
+	case m.abandoned && cause != nil:
+		return cause
+	case m.attempt.record == r && !m.attempt.answered:
+		return nil
+	case m.attempt.record != r && cause != nil:
+		return cause
+	}
+	return messages.ErrAnswered
+}
+
+// returned is the handler's result. It is called by the goroutine that runs the mailbox, which reads it next.
+func (m *Mailbox) returned(result error) {
+	m.attempt.hasResult, m.attempt.result = true, result
+}

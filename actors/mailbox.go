@@ -1,0 +1,217 @@
+package actors
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Mailbox is the mailbox of one claim's partition actor: the backlog, behind protoactor's actor.Mailbox. One
+// goroutine at a time runs it; all methods are safe for concurrent use, take one short lock, and never block on
+// user code.
+type Mailbox struct {
+	set Settings
+
+	mu         sync.Mutex
+	invoker    actor.MessageInvoker
+	dispatcher actor.Dispatcher
+	backlog    Backlog
+	system     fifo
+	control    fifo
+	scheduled  bool
+	suspended  bool // between a failure and what the supervisor makes of it, or between Restart and its Resume
+	stopped    bool // Stop was handed over
+	doing      job  // what the running goroutine is at
+
+	attempt   attempt
+	fault     *Fault
+	awaitAck  bool        // CommitEach: the next record waits for the last one's commit
+	noted     bool        // a commit that was noted has not been acknowledged
+	behind    bool        // something was finished since
+	timer     *time.Timer // of a hold
+	holding   uint64      // number of the newest hold: a timer of an older one means nothing
+	opened    bool        // the start is known
+	greet     bool        // Assigned is due
+	greeted   bool        // this incarnation got its Assigned
+	hooked    bool        // the Assigned hook has succeeded in this claim
+	broken    error       // the hook, or the producer, has just failed
+	vacant    bool        // a plain strategy's Stop: parked, and the incarnation is gone
+	source    error       // the source gave up; the partition parks when what was fetched before is finished
+	farewell  any         // *messages.Revoked or *messages.Lost that is due
+	lost      bool
+	abandoned bool
+
+	fence       int64
+	incarnation int
+	claim       context.Context // ends with the claim
+	endClaim    context.CancelCauseFunc
+	current     context.Context // ends with the incarnation
+	endCurrent  context.CancelCauseFunc
+	slab        []messages.Record
+
+	full      bool // at a high mark, until both are below half
+	refused   bool // the budget had no room
+	wake      bool // the source is to be told
+	accounted int  // bytes that the budget knows of
+	left      bool
+	extent    Extent
+	extentOf  uint64 // the seek that extent belongs to
+
+	counters  messages.Counters
+	failure   *messages.Failure
+	decision  *messages.Decision
+	delivered uint64 // attempts so far
+	looked    uint64 // the attempt that Snapshot last saw open, and since when
+	lookedAt  time.Time
+
+	acked func(error) // m.acknowledged, made once
+}
+
+// attempt is the record that is with the user.
+type attempt struct {
+	record    *messages.Record
+	returned  bool // the handler, or Receive, has returned
+	hasResult bool // a handler returned result
+	result    error
+	kept      bool
+	answered  bool
+	outcome   error
+}
+
+// Fault is what the supervisor is asked about.
+type Fault struct {
+	Record *messages.Record // the attempt that failed; nil when no record is concerned
+	Err    error
+	Class  messages.Class
+	Greet  bool // it was in Assigned
+}
+
+// NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.
+func NewMailbox(set Settings) *Mailbox {
+	m := &Mailbox{set: set, incarnation: 1}
+	m.claim, m.endClaim = context.WithCancelCause(set.Context)
+	m.current, m.endCurrent = context.WithCancelCause(m.claim)
+	m.acked = m.acknowledged
+	m.backlog.carry.offset = -1
+	set.Budget.join()
+	return m
+}
+
+// PostUserMessage takes any message but records, which come from the source. A poison pill is a system Stop: it
+// overtakes the backlog, and works while the partition holds, is parked, or is suspended.
+func (m *Mailbox) PostUserMessage(message any) {
+	switch msg := message.(type) {
+	case *actor.PoisonPill:
+		m.PostSystemMessage(&actor.Stop{})
+		return
+	case actor.MessageBatch: // protoactor's mailbox posts the parts and then the batch again
+		for _, part := range msg.GetMessages() {
+			m.PostUserMessage(part)
+		}
+		return
+	}
+	m.mu.Lock()
+	m.control.push(message)
+	m.kick()
+}
+
+// PostSystemMessage takes protoactor's own messages.
+func (m *Mailbox) PostSystemMessage(message any) {
+	m.mu.Lock()
+	m.system.push(message)
+	m.kick()
+}
+
+// RegisterHandlers is called by protoactor at the spawn. A second time it is the spawn of a new actor in the
+// place of one that has stopped itself: the backlog stays, the first record in it is delivered again.
+func (m *Mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.invoker != nil {
+		m.reincarnate()
+		m.stopped, m.suspended = false, false
+		m.system.clear()
+	}
+	m.invoker, m.dispatcher = invoker, dispatcher
+}
+
+// Start is called by protoactor when the actor may run.
+func (m *Mailbox) Start() {
+	m.mu.Lock()
+	m.kick()
+}
+
+// UserMessageCount is the number of messages and unfinished records.
+func (m *Mailbox) UserMessageCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.control.len() + m.backlog.Unfinished()
+}
+
+// kick schedules the mailbox if there is something to do, and unlocks.
+func (m *Mailbox) kick() {
+	run := !m.scheduled && m.invoker != nil && m.runnable()
+	m.scheduled = m.scheduled || run
+	dispatcher := m.dispatcher
+	m.mu.Unlock()
+	if run {
+		dispatcher.Schedule(m.run)
+	}
+}
+
+func (m *Mailbox) runnable() bool {
+	if m.system.len() > 0 || m.attempt.settleable() || m.wake {
+		return true
+	}
+	if m.suspended || m.stopped {
+		return false
+	}
+	return m.sourceDue() || m.greetDue() || m.leaveDue() || m.control.len() > 0 || m.recordDue()
+}
+
+func (m *Mailbox) greetDue() bool {
+	return m.greet && m.opened && !m.backlog.Stopping() && m.attempt.record == nil
+}
+
+// sourceDue: what was fetched before the source gave up is finished.
+func (m *Mailbox) sourceDue() bool {
+	return m.source != nil && !m.backlog.Stopping() && m.attempt.record == nil && m.backlog.Unfinished() == 0
+}
+
+// leaveDue: the claim is being given up and there is a farewell to say, or nothing left to wait for.
+func (m *Mailbox) leaveDue() bool {
+	if !m.backlog.Stopping() {
+		return false
+	}
+	return m.farewell != nil || m.attempt.record == nil || m.lost || m.abandoned
+}
+
+func (m *Mailbox) recordDue() bool {
+	if m.attempt.record != nil || m.awaitAck || m.greet {
+		return false
+	}
+	_, ok := m.backlog.Peek()
+	return ok
+}
+
+// reincarnate ends what belongs to the old incarnation. A record that is open with it is delivered again, as
+// the next attempt: its old pointer is stale.
+func (m *Mailbox) reincarnate() {
+	if r := m.attempt.record; r != nil {
+		m.backlog.Fail(r.Offset, r.Redeliver())
+		m.attempt = attempt{}
+	}
+	m.fault = nil
+	m.incarnation++
+	m.greet, m.greeted = m.opened, false
+	m.endCurrent(messages.ErrAnswered)
+	m.current, m.endCurrent = context.WithCancelCause(m.claim)
+}
+
+func (a *attempt) settleable() bool {
+	return a.record != nil && a.returned && a.answered
+}

@@ -1,0 +1,64 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Snapshot is the partition's status. It never waits for user code. OpenSince is when a snapshot first saw the
+// delivery under way: a clock reading for each record would cost as much as the mailbox itself.
+func (m *Mailbox) Snapshot() messages.PartitionStatus {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := messages.PartitionStatus{
+		Claim: m.set.Claim, State: m.state(), Head: -1, Depth: m.backlog.Unfinished(), Bytes: int64(m.backlog.Bytes()),
+		Incarnation: m.incarnation, Lag: -1, Committed: -1, Counters: m.counters,
+		Failure: m.failure, Decision: m.decision,
+	}
+	if m.opened {
+		s.Head, s.Attempt = m.backlog.Next(), m.backlog.Attempts()
+		if m.extent.HighWater > 0 || m.extentOf > 0 {
+			s.Lag = max(0, m.extent.HighWater-s.Head)
+		}
+	}
+	switch g := m.backlog.Gate(); g.Kind {
+	case Holding:
+		s.NextRetry = g.Until
+	case Parked:
+		s.Reason = g.Reason
+	case Open:
+	}
+	if m.failure != nil && m.failure.Err != nil {
+		s.Error = m.failure.Err.Error()
+	}
+	if r := m.attempt.record; r != nil {
+		s.Attempt = r.Attempt
+		if m.looked != m.delivered {
+			m.looked, m.lookedAt = m.delivered, now
+		}
+		s.OpenSince = m.lookedAt
+	}
+	return s
+}
+
+func (m *Mailbox) state() messages.State {
+	switch gate := m.backlog.Gate().Kind; {
+	case m.backlog.Stopping() || m.stopped:
+		return messages.StateStopping
+	case !m.opened:
+		return messages.StateAwaitingSeek
+	case m.attempt.record != nil || m.awaitAck || m.fault != nil:
+		return messages.StateBusy
+	case gate == Holding:
+		return messages.StateHolding
+	case gate == Parked:
+		return messages.StateParked
+	case m.backlog.Awaiting() && m.extentOf != m.backlog.seek:
+		return messages.StateAwaitingSeek
+	case m.backlog.Unfinished() > 0:
+		return messages.StateBusy
+	}
+	return messages.StateIdle
+}

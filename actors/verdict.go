@@ -1,0 +1,196 @@
+package actors
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Fault is what the partition actor's supervisor is asked about at the moment; nil when there is nothing.
+func (m *Mailbox) Fault() *Fault {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fault
+}
+
+// Judge leaves the verdict on a fault. Call it before the child is resumed or restarted: protoactor's Resume
+// does not say what is to become of the message. It answers false when the fault is no longer the one that
+// waits for a verdict, for example because the actor has been restarted meanwhile.
+//
+// A delay holds the head, not the actor: messages to it go on. For a fault that is no record's, the caller waits
+// before it resumes or restarts.
+func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision) bool {
+	m.mu.Lock()
+	if m.fault == nil || m.fault != f {
+		m.mu.Unlock()
+		return false
+	}
+	m.fault = nil
+	m.failure, m.decision = &failure, &d
+	m.counters.Failed++
+	switch d.Action {
+	case messages.ActionRetry:
+		m.counters.Retried++
+	case messages.ActionRestart:
+		m.counters.Restarted++
+	case messages.ActionSkip:
+		if f.Greet {
+			m.greet, m.hooked = false, true
+		}
+	case messages.ActionPark, messages.ActionEscalate:
+		m.park(d.Reason, failure.Class)
+	}
+	if f.Record != nil {
+		switch d.Action {
+		case messages.ActionRetry, messages.ActionRestart:
+			m.hold(d.Delay)
+			m.push(false) // the dirty unit is offset and attempts
+		case messages.ActionSkip:
+			m.giveUp(f.Record.Offset)
+		case messages.ActionPark, messages.ActionEscalate:
+			m.push(false)
+		}
+	}
+	m.kick()
+	return true
+}
+
+// Note records a fault that reached the supervisor by another way than the mailbox, for status.
+func (m *Mailbox) Note(failure messages.Failure, d messages.Decision) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failure, m.decision = &failure, &d
+	m.counters.Failed++
+	if d.Action == messages.ActionPark || d.Action == messages.ActionEscalate {
+		m.park(d.Reason, failure.Class)
+	}
+}
+
+// Vacate parks the partition and makes the next incarnation an empty one: what a plain strategy's Stop means.
+// Restart the child afterwards.
+func (m *Mailbox) Vacate(reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.vacant = true
+	m.park(reason, messages.ClassHandler)
+}
+
+// Occupy undoes Vacate, but for the park, and answers whether there was anything to undo. Restart the child
+// afterwards.
+func (m *Mailbox) Occupy() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.vacant
+	m.vacant = false
+	return was
+}
+
+func (m *Mailbox) isVacant() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.vacant
+}
+
+// Park holds records back until RetryHead or SkipHead, without a verdict. What is in flight finishes.
+func (m *Mailbox) Park(reason string, class messages.Class) {
+	m.mu.Lock()
+	m.park(reason, class)
+	m.kick()
+}
+
+func (m *Mailbox) park(reason string, class messages.Class) {
+	m.stopTimer()
+	m.backlog.Park(reason, class)
+}
+
+func (m *Mailbox) hold(d time.Duration) {
+	m.stopTimer()
+	if d <= 0 || m.backlog.Stopping() {
+		return
+	}
+	m.backlog.Hold(time.Now().Add(d))
+	n := m.holding
+	m.timer = time.AfterFunc(d, func() { m.release(n) })
+}
+
+// stopTimer makes every older timer meaningless, also one that has fired and waits for the lock.
+func (m *Mailbox) stopTimer() {
+	m.holding++
+	if m.timer != nil {
+		m.timer.Stop()
+		m.timer = nil
+	}
+}
+
+func (m *Mailbox) release(n uint64) {
+	m.mu.Lock()
+	if n == m.holding && m.backlog.Gate().Kind == Holding {
+		m.timer = nil
+		m.openGate()
+	}
+	m.kick()
+}
+
+func (m *Mailbox) openGate() {
+	m.backlog.Release()
+	m.wake = true
+}
+
+// HeadError says why a command on the head was refused.
+type HeadError struct {
+	Want, Have int64
+	Text       string
+}
+
+// Error names both offsets.
+func (e *HeadError) Error() string {
+	if e.Want != e.Have {
+		return fmt.Sprintf("ottla: the command was meant for offset %d, but the head is %d by now", e.Want, e.Have)
+	}
+	return fmt.Sprintf("ottla: offset %d: %s", e.Have, e.Text)
+}
+
+// RetryHead ends the hold or the park of the head at offset.
+func (m *Mailbox) RetryHead(offset int64) error {
+	m.mu.Lock()
+	err := m.waits(offset)
+	if err == nil {
+		m.stopTimer()
+		m.openGate()
+		m.push(false) // it is not parked any more
+	}
+	m.kick()
+	return err
+}
+
+// SkipHead gives up the head at offset, which is held or parked.
+func (m *Mailbox) SkipHead(offset int64) error {
+	m.mu.Lock()
+	err := m.waits(offset)
+	if err == nil && !m.giveUp(offset) {
+		err = &HeadError{offset, offset, "there is no such record in the backlog"}
+	}
+	if err == nil {
+		m.stopTimer()
+		m.openGate()
+		m.push(true)
+	}
+	m.kick()
+	return err
+}
+
+func (m *Mailbox) waits(offset int64) error {
+	head := m.backlog.Next()
+	switch {
+	case head != offset:
+		return &HeadError{Want: offset, Have: head}
+	case m.backlog.Stopping():
+		return &HeadError{offset, head, "the partition is being given up"}
+	case m.attempt.record != nil:
+		return &HeadError{offset, head, "the record is being handled"}
+	case m.backlog.Gate().Kind == Open:
+		return &HeadError{offset, head, "the partition neither holds nor is parked"}
+	}
+	return nil
+}
