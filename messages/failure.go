@@ -3,6 +3,7 @@ package messages
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -140,3 +141,14 @@ func (e *EscalatedError) Error() string {
 
 // Unwrap returns the cause.
 func (e *EscalatedError) Unwrap() error { return e.Failure.Err }
+
+// DrainError is what Run returns when the consumer has stopped, but handlers did not return in time and were
+// left behind. Their records will be handled again by the next owner.
+type DrainError struct {
+	Blocked []string // topic/partition@offset of each
+}
+
+// Error names them.
+func (e *DrainError) Error() string {
+	return fmt.Sprintf("ottla: stopped, but %d handlers did not return in time: %s", len(e.Blocked), strings.Join(e.Blocked, ", "))
+}

@@ -1,0 +1,401 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// claim is one ownership of one partition, from Assigned until its commits are closed.
+type claim struct {
+	messages.Claim
+
+	mailbox *actors.Mailbox
+	commits Commits
+	pid     *actor.PID
+	alive   bool // the actor has not terminated
+	spawns  int
+	opened  bool // the source is open
+
+	cancelStart context.CancelFunc
+	startedAt   time.Time
+
+	tally      Tally // of the record at tallyOf
+	tallyOf    int64
+	first      time.Time
+	faults     Tally // of what is no record's
+	faultSince time.Time
+
+	pending   *pending // a failure that a plain strategy has not decided yet
+	suspended bool     // nothing but system messages reach the actor until we resume or restart it
+	timer     *time.Timer
+	fences    int            // how often in a row the store said fenced
+	blocked   *blockedSource // parked without a head
+
+	leaving   bool
+	lost      bool
+	cause     error // what contexts end with
+	reason    messages.Reason
+	deadline  time.Time
+	leftAt    time.Time
+	flushing  bool
+	flushed   bool
+	abandoned bool
+
+	committed   int64
+	committedAt time.Time
+	counted     messages.Counters // commits
+}
+
+// blockedSource is a partition that cannot be read: commands on its head mean the offset that was asked for.
+type blockedSource struct {
+	offset int64
+	start  bool // it failed at the claim's start
+}
+
+func (c *claim) log() slog.Attr {
+	return slog.Group("claim", slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)),
+		slog.Uint64("sequence", c.Sequence))
+}
+
+func (s *supervisor) assigned(claims []messages.Claim) {
+	if s.phase != running {
+		return // Leave tells Revoked for them
+	}
+	for _, mc := range claims {
+		id := idOf(mc)
+		if old := s.current[id]; old != nil {
+			s.waiting[id] = mc
+			s.log.Info("assigned again while the old claim ends", slog.String("claim", mc.String()))
+			continue
+		}
+		s.begin(mc)
+	}
+}
+
+// begin spawns the claim's actor, whose mailbox accepts records at once, and looks up where it starts.
+func (s *supervisor) begin(mc messages.Claim) {
+	c := &claim{Claim: mc, startedAt: time.Now(), tallyOf: -1, committed: -1}
+	c.commits = s.link.Committer.Claim(mc)
+	source, in := s.link.Source, s.in
+	set := actors.Settings{
+		Claim: mc, Context: context.Background(),
+		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
+		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Each: s.set.Each,
+		Wake: func() { source.Wake(mc) },
+		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
+	}
+	if !s.set.StoreAlone {
+		set.Commit = c.commits.Commit
+	}
+	if s.set.Store {
+		set.Seek = func(offset int64, seek uint64) { source.Seek(mc, offset, seek) }
+	}
+	c.mailbox = actors.NewMailbox(set)
+	s.claims[mc.Sequence] = c
+	s.current[idOf(mc)] = c
+	s.spawn(c)
+	s.lookUp(c)
+}
+
+// spawn makes the claim's actor; again, on the same mailbox, after it has stopped itself.
+func (s *supervisor) spawn(c *claim) {
+	c.spawns++
+	name := fmt.Sprintf("%s-%d-%d", c.Topic, c.Partition, c.Sequence)
+	if c.spawns > 1 {
+		name = fmt.Sprintf("%s-%d", name, c.spawns)
+	}
+	pid, err := s.ctx.SpawnNamed(actors.Props(c.mailbox), name)
+	if err != nil { // the name is unique in the process
+		panic(fmt.Errorf("spawn %s: %w", name, err)) //nolint:forbidigo // caught in Receive, which drains the consumer
+	}
+	c.pid, c.alive, c.suspended = pid, true, false
+	s.byPID[pid.Id] = c
+}
+
+// lookUp finds where the claim begins.
+func (s *supervisor) lookUp(c *claim) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancelStart = cancel
+	s.background(func() func() {
+		defer cancel()
+		start, err := c.commits.Start(ctx)
+		return func() { s.lookedUp(c, start, err) }
+	})
+}
+
+func (s *supervisor) lookedUp(c *claim, start Start, err error) {
+	if c.leaving {
+		return
+	}
+	var outside *OutOfRangeError
+	switch {
+	case errors.As(err, &outside):
+		s.block(c, &blockedSource{outside.Offset, true}, err)
+		return
+	case err != nil:
+		s.claimFault(c, s.faultOf(c, messages.ClassStore, err), func() { s.lookUp(c) })
+		return
+	}
+	if m := start.Moved; m != nil {
+		m.Claim = c.Claim
+		s.moved(c, *m)
+	}
+	c.faults = Tally{}
+	s.open(c, start)
+}
+
+func (s *supervisor) open(c *claim, start Start) {
+	c.blocked = nil
+	if c.opened { // acquired again
+		seek := c.mailbox.Reseek(start.Next, start.Fence)
+		s.link.Source.Seek(c.Claim, start.Next, seek)
+		return
+	}
+	c.opened = true
+	seek := c.mailbox.Open(start.Next, start.Fence, start.Progress)
+	s.link.Source.Open(c.Claim, start.Next, seek, c.mailbox)
+	s.log.Info("assigned", c.log(), slog.Int64("next", start.Next), slog.Int("attempt", start.Progress.Attempt))
+	s.publish(&messages.ClaimAssigned{Claim: c.Claim, Next: start.Next})
+}
+
+func (s *supervisor) revoked(claims []messages.Claim, deadline time.Time) {
+	var gone []messages.Claim
+	for _, mc := range claims {
+		if w, ok := s.waiting[idOf(mc)]; ok && w.Sequence == mc.Sequence {
+			delete(s.waiting, idOf(mc))
+			gone = append(gone, mc)
+			continue
+		}
+		c := s.claims[mc.Sequence]
+		if c == nil {
+			gone = append(gone, mc) // given up before, by a drain
+			continue
+		}
+		s.giveUp(c, messages.ReasonRebalance, messages.ErrRevoked, deadline)
+	}
+	if len(gone) > 0 {
+		s.link.Membership.Released(gone)
+	}
+}
+
+// giveUp ends a claim in order: the record in flight may finish until the deadline.
+func (s *supervisor) giveUp(c *claim, reason messages.Reason, cause error, deadline time.Time) {
+	if c.leaving {
+		if deadline.Before(c.deadline) {
+			c.deadline = deadline
+			s.deadlineAt(c, deadline)
+		}
+		return
+	}
+	s.detach(c)
+	c.reason, c.cause, c.deadline = reason, cause, deadline
+	c.mailbox.Revoke(&messages.Revoked{Claim: c.Claim, Reason: reason, Deadline: deadline})
+	s.log.Info("revoked", c.log(), slog.String("reason", reason.String()), slog.Duration("deadline in", time.Until(deadline)))
+	switch {
+	case !c.alive:
+		s.flush(c)
+		return
+	case c.suspended: // no decision will come for it any more
+		s.ctx.Stop(c.pid)
+	}
+	s.deadlineAt(c, deadline)
+}
+
+// detach ends what would still bring something in.
+func (s *supervisor) detach(c *claim) {
+	c.leaving, c.leftAt = true, time.Now()
+	if c.cancelStart != nil {
+		c.cancelStart()
+	}
+	if c.opened {
+		s.link.Source.Close(c.Claim)
+	}
+	c.pending = nil
+	s.stopTimer(c)
+}
+
+func (s *supervisor) after(c *claim, d time.Duration, do func()) {
+	s.stopTimer(c)
+	in := s.in
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		in.post(func() {
+			if c.timer == t {
+				c.timer = nil
+				do()
+			}
+		})
+	})
+	c.timer = t
+}
+
+func (s *supervisor) stopTimer(c *claim) {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {
+	s.after(c, max(0, time.Until(deadline)), func() { s.overdue(c) })
+}
+
+// overdue: contexts end; who still does not return after a grace is abandoned.
+func (s *supervisor) overdue(c *claim) {
+	c.mailbox.Cancel(c.cause)
+	s.after(c, s.set.grace(), func() {
+		if c.alive && !c.abandoned {
+			s.abandon(c)
+		}
+	})
+}
+
+// abandon leaves a handler behind that does not return: what was finished before is flushed, the claim is closed,
+// and protoactor is told not to wait for the child.
+func (s *supervisor) abandon(c *claim) {
+	c.abandoned = true
+	at := c.mailbox.Progress().Next
+	c.mailbox.Abandon(c.cause)
+	s.log.Error("a handler does not return: abandoned; what it still does is fenced off, its record will be handled again",
+		c.log(), slog.Int64("offset", at), slog.Any("cause", c.cause))
+	s.publish(&messages.Abandoned{Claim: c.Claim, Offset: at, Cause: c.cause})
+	s.stop.blocked = append(s.stop.blocked, fmt.Sprintf("%s/%d@%d", c.Topic, c.Partition, at))
+	s.disown(c)
+	s.flush(c)
+}
+
+// disown makes protoactor forget the child: it would wait for its end before it lets the supervisor stop.
+func (s *supervisor) disown(c *claim) {
+	c.alive = false
+	delete(s.byPID, c.pid.Id)
+	if p, ok := s.ctx.ActorSystem().ProcessRegistry.Get(s.self); ok {
+		p.SendSystemMessage(s.self, &actor.Terminated{Who: c.pid})
+	}
+}
+
+func (s *supervisor) terminated(who *actor.PID) {
+	c := s.byPID[who.Id]
+	if c == nil {
+		delete(s.subscribers, who.Id)
+		return
+	}
+	delete(s.byPID, who.Id)
+	c.alive = false
+	if c.leaving {
+		s.flush(c)
+		return
+	}
+	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), func() { s.spawn(c) })
+}
+
+var errActorStopped = errors.New("the partition actor was stopped from outside, or stopped itself")
+
+// flush commits what is finished, then lets go.
+func (s *supervisor) flush(c *claim) {
+	if c.flushing {
+		return
+	}
+	c.flushing = true
+	s.stopTimer(c)
+	if c.lost {
+		s.letGo(c)
+		return
+	}
+	patience := max(s.set.Reserve/2, 100*time.Millisecond)
+	if late := time.Until(c.deadline); late > 0 {
+		patience += late
+	}
+	s.background(func() func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err := c.commits.Flush(ctx)
+		return func() { s.flushedOf(c, err) }
+	})
+}
+
+func (s *supervisor) flushedOf(c *claim, err error) {
+	if err != nil && !c.lost {
+		s.log.Warn("the last offsets of a claim could not be committed: finished records may be handled again", c.log(), slog.Any("error", err))
+	}
+	s.letGo(c)
+}
+
+// letGo is the end of a claim: its commits are closed before anybody else can own the partition.
+func (s *supervisor) letGo(c *claim) {
+	if c.flushed {
+		return
+	}
+	c.flushed = true
+	c.commits.Close()
+	s.ended.Add(s.countersOf(c, c.mailbox.Snapshot()))
+	c.mailbox.Close()
+	delete(s.claims, c.Sequence)
+	if c.lost {
+		s.publish(&messages.ClaimLost{Claim: c.Claim, Err: c.cause})
+	} else {
+		took := time.Since(c.leftAt)
+		s.log.Info("released", c.log(), slog.Duration("took", took))
+		s.publish(&messages.ClaimRevoked{Claim: c.Claim, Reason: c.reason, Took: took})
+		s.link.Membership.Released([]messages.Claim{c.Claim})
+	}
+	id := idOf(c.Claim)
+	if s.current[id] == c {
+		delete(s.current, id)
+		if next, ok := s.waiting[id]; ok {
+			delete(s.waiting, id)
+			if s.phase == running {
+				s.begin(next)
+			}
+		}
+	}
+	s.checkEnded()
+}
+
+func (s *supervisor) lost(claims []messages.Claim, err error) {
+	for _, mc := range claims {
+		if w, ok := s.waiting[idOf(mc)]; ok && w.Sequence == mc.Sequence {
+			delete(s.waiting, idOf(mc))
+			continue
+		}
+		if c := s.claims[mc.Sequence]; c != nil {
+			s.lose(c, err)
+		}
+	}
+	s.checkEnded()
+}
+
+// lose ends a claim that somebody else may own already: nothing is sent for it any more.
+func (s *supervisor) lose(c *claim, err error) {
+	if c.lost {
+		return
+	}
+	c.lost = true
+	c.commits.Close()
+	if !c.leaving {
+		s.detach(c)
+	}
+	c.cause = messages.ErrLost
+	c.mailbox.Lose(&messages.Lost{Claim: c.Claim, Err: err})
+	s.log.Warn("lost", c.log(), slog.Any("error", err))
+	switch {
+	case !c.alive:
+		s.flush(c)
+	default:
+		if c.suspended {
+			s.ctx.Stop(c.pid)
+		}
+		s.after(c, s.set.grace(), func() {
+			if c.alive {
+				s.abandon(c)
+			}
+		})
+	}
+}

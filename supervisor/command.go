@@ -1,0 +1,150 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// command carries out what an operator asks, and answers what it did.
+func (s *supervisor) command(cmd messages.Command) {
+	head := messages.Target(cmd)
+	c := s.current[partitionID{head.Topic, head.Partition}]
+	if c == nil || c.leaving {
+		s.ctx.Respond(&messages.Result{Head: messages.Head{Topic: head.Topic, Partition: head.Partition, Offset: -1}, State: messages.StateStopping,
+			Err: fmt.Errorf("ottla: %s/%d is not owned by this consumer", head.Topic, head.Partition)})
+		return
+	}
+	var err error
+	switch m := cmd.(type) {
+	case *messages.RetryHead:
+		err = s.retryHead(c, m)
+	case *messages.SkipHead:
+		if s.skipHead(c, m) {
+			return // answers later
+		}
+		err = errSkipRefused(c, head.Offset)
+	}
+	s.answer(c, cmd, err)
+}
+
+func (s *supervisor) answer(c *claim, cmd messages.Command, err error) {
+	snapshot := c.mailbox.Snapshot()
+	result := &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err}
+	s.log.Info("operator command", slog.String("command", fmt.Sprintf("%T", cmd)), slog.Any("target", messages.Target(cmd)), slog.Any("error", err))
+	if s.ctx.Sender() != nil {
+		s.ctx.Respond(result)
+	}
+}
+
+// retryHead ends a hold or a park now.
+func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
+	unparked := func() {
+		s.publish(&messages.Unparked{Head: m.Head, By: m.By})
+	}
+	switch {
+	case c.blocked != nil: // without a head: ask again
+		if c.blocked.offset != m.Offset {
+			return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", m.Offset, c.blocked.offset)
+		}
+		b := c.blocked
+		unparked()
+		if b.start {
+			c.blocked = nil
+			s.lookUp(c)
+		} else {
+			s.moveTo(c, b.offset, b.offset, "retried")
+		}
+		return nil
+	case c.pending != nil && c.pending.again != nil:
+		again := c.pending.again
+		c.pending = nil
+		unparked()
+		again()
+		return nil
+	}
+	if err := c.mailbox.RetryHead(m.Offset); err != nil {
+		return err
+	}
+	unparked()
+	if c.mailbox.Occupy() {
+		s.resume(c, true)
+	}
+	return nil
+}
+
+// skipHead gives the head up. With an offset store, and where the source is blocked, the answer comes later.
+func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
+	sender := s.ctx.Sender()
+	reply := func(err error) {
+		snapshot := c.mailbox.Snapshot()
+		if sender != nil {
+			s.ctx.Send(sender, &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err})
+		}
+		s.log.Info("operator skipped the head", slog.Any("target", m.Head), slog.String("by", m.By), slog.Any("error", err))
+	}
+	done := func() {
+		s.publish(&messages.Skipped{Head: m.Head, By: m.By})
+	}
+	if b := c.blocked; b != nil {
+		if b.offset != m.Offset {
+			return false
+		}
+		s.readable(c, b.offset, true, func(next int64, err error) {
+			if err == nil && c.blocked == b {
+				done()
+				s.moveTo(c, b.offset, next, "skipped by "+m.By)
+			}
+			reply(err)
+		})
+		return true
+	}
+	skip := func() error {
+		err := c.mailbox.SkipHead(m.Offset)
+		if err == nil {
+			done()
+			if c.mailbox.Occupy() {
+				s.resume(c, true)
+			}
+		}
+		return err
+	}
+	if !s.set.Store {
+		reply(skip())
+		return true
+	}
+	s.background(func() func() {
+		err := s.advance(c, m.Offset+1)
+		return func() {
+			if err == nil {
+				err = skip()
+			}
+			reply(err)
+		}
+	})
+	return true
+}
+
+func errSkipRefused(c *claim, offset int64) error {
+	if c.blocked == nil {
+		return errors.New("ottla: the command was refused")
+	}
+	return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", offset, c.blocked.offset)
+}
+
+func (s *supervisor) forward(m *messages.Forward) {
+	c := s.current[partitionID{m.Topic, m.Partition}]
+	if c == nil || !c.alive || c.leaving {
+		if s.ctx.Sender() != nil {
+			s.ctx.Respond(&messages.NotHere{Topic: m.Topic, Partition: m.Partition})
+		}
+		return
+	}
+	if s.ctx.Sender() == nil {
+		s.ctx.Send(c.pid, m.Message)
+		return
+	}
+	s.ctx.RequestWithCustomSender(c.pid, m.Message, s.ctx.Sender())
+}

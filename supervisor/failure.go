@@ -1,0 +1,323 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// pending is a failure that waits for a decision.
+type pending struct {
+	fault   *actors.Fault // nil: it did not come through the mailbox
+	failure messages.Failure
+	again   func() // how to try again what is no actor's: the start, the spawn
+}
+
+// HandleFailure makes the supervisor its children's strategy. Every failure of a partition actor comes here,
+// whatever it was.
+func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.crashed(r, nil)
+		}
+	}()
+	c := s.byPID[child.Id]
+	if c == nil {
+		return
+	}
+	p := &pending{fault: c.mailbox.Fault()}
+	if p.fault == nil { // a user's own child escalated through the partition actor
+		p.failure = s.faultOf(c, messages.ClassHandler, asError(reason))
+	} else {
+		p.failure = s.failureOf(c, p.fault)
+	}
+	c.suspended = true
+	if p.failure.Class == messages.ClassFenced && p.fault != nil && p.fault.Record != nil && s.set.Store && !c.leaving {
+		s.fenced(c, p)
+		return
+	}
+	if s.set.Strategy != nil && !c.leaving {
+		c.pending = p
+		s.set.Strategy.HandleFailure(s.ctx.ActorSystem(), strategyView{s.in, s.ctx.Children}, child, rs, asError(reason), message)
+		return
+	}
+	s.decide(c, p)
+}
+
+func asError(reason any) error {
+	if err, ok := reason.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", reason)
+}
+
+// failureOf describes a fault. A record's first failure is remembered while it is the head.
+func (s *supervisor) failureOf(c *claim, f *actors.Fault) messages.Failure {
+	if f.Record == nil {
+		return s.faultOf(c, f.Class, f.Err)
+	}
+	r, now := f.Record, time.Now()
+	if c.tallyOf != r.Offset {
+		c.tally, c.tallyOf, c.first = Tally{}, r.Offset, now
+	}
+	return messages.Failure{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Attempt: r.Attempt,
+		Incarnation: c.mailbox.Snapshot().Incarnation, Class: f.Class, Err: f.Err, First: c.first, Last: now,
+	}
+}
+
+// faultOf describes a fault that is no record's.
+func (s *supervisor) faultOf(c *claim, class messages.Class, err error) messages.Failure {
+	now := time.Now()
+	if c.faultSince.IsZero() {
+		c.faultSince = now
+	}
+	return messages.Failure{
+		Topic: c.Topic, Partition: c.Partition, Offset: -1, Incarnation: c.mailbox.Snapshot().Incarnation,
+		Class: class, Err: err, First: c.faultSince, Last: now,
+	}
+}
+
+func (s *supervisor) decide(c *claim, p *pending) {
+	tally := &c.faults
+	if p.failure.Offset >= 0 {
+		tally = &c.tally
+	}
+	policy := s.set.Policy
+	if s.set.Strategy != nil {
+		policy = nil // a claim that is being given up, and what never reaches a plain strategy: the default
+	}
+	s.carryOut(c, p, policy.Next(tally, &p.failure, s.set.Random))
+}
+
+// claimFault is a fault that is no record's and no message's: it costs no attempt.
+func (s *supervisor) claimFault(c *claim, failure messages.Failure, again func()) {
+	s.decide(c, &pending{failure: failure, again: again})
+}
+
+// carryOut does what was decided.
+func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
+	c.pending = nil
+	if d.Action == messages.ActionSkip && p.failure.Offset >= 0 && s.set.Store {
+		s.advanceThenSkip(c, p, d)
+		return
+	}
+	s.logFailure(c, &p.failure, d)
+	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
+	switch {
+	case p.fault == nil:
+		c.mailbox.Note(p.failure, d)
+		s.tryAgain(c, p, d)
+	case p.fault.Record == nil:
+		s.resolveFault(c, p, d)
+	default:
+		s.resolveHead(c, p, d)
+	}
+	switch d.Action {
+	case messages.ActionSkip:
+		if p.failure.Offset >= 0 {
+			s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
+		}
+	case messages.ActionPark:
+		s.publish(&messages.Parked{Head: headOf(&p.failure), Reason: d.Reason})
+	case messages.ActionEscalate:
+		s.escalate(p.failure)
+	}
+}
+
+func headOf(f *messages.Failure) messages.Head {
+	return messages.Head{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}
+}
+
+// resolveHead leaves the verdict in the mailbox, which holds the head; the actor goes on at once.
+func (s *supervisor) resolveHead(c *claim, p *pending, d messages.Decision) {
+	if !c.mailbox.Judge(p.fault, p.failure, d) {
+		return // the actor was stopped or restarted meanwhile
+	}
+	s.resume(c, d.Action == messages.ActionRestart)
+}
+
+// resolveFault deals with a fault of the actor that is no record's: the actor itself waits.
+func (s *supervisor) resolveFault(c *claim, p *pending, d messages.Decision) {
+	restart := d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic
+	act := func() {
+		if c.mailbox.Judge(p.fault, p.failure, d) {
+			s.resume(c, restart)
+		}
+	}
+	if d.Delay > 0 && !c.leaving {
+		s.after(c, d.Delay, act)
+		return
+	}
+	act()
+}
+
+// tryAgain deals with a fault that is not the actor's.
+func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
+	if p.again == nil { // a user's child escalated: the partition actor waits for us
+		s.resume(c, d.Action == messages.ActionRestart)
+		return
+	}
+	switch d.Action {
+	case messages.ActionPark, messages.ActionEscalate:
+		c.pending = p // an operator's RetryHead tries again
+		return
+	case messages.ActionSkip: // there is nothing to give up: not at once, or it would spin
+		d.Delay = max(d.Delay, time.Second)
+	}
+	s.after(c, d.Delay, func() {
+		if !c.leaving {
+			p.again()
+		}
+	})
+}
+
+func (s *supervisor) resume(c *claim, restart bool) {
+	c.suspended = false
+	if !c.alive {
+		return
+	}
+	if restart {
+		s.sendSystem(c.pid, &actor.Restart{})
+		return
+	}
+	s.sendSystem(c.pid, &actor.ResumeMailbox{})
+}
+
+func (s *supervisor) sendSystem(pid *actor.PID, message any) {
+	if p, ok := s.ctx.ActorSystem().ProcessRegistry.Get(pid); ok {
+		p.SendSystemMessage(pid, message)
+	}
+}
+
+// advanceThenSkip moves the offset store first: a skip that only Kafka knew of would be undone by the store.
+func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) {
+	next := p.failure.Offset + 1
+	s.background(func() func() {
+		err := s.advance(c, next)
+		return func() {
+			if err != nil {
+				d = messages.Decision{Action: messages.ActionRetry, Delay: time.Second, Rule: d.Rule, Step: d.Step, Left: -1}
+				p.failure.Class = messages.ClassStore
+				p.failure.Err = fmt.Errorf("the record was to be skipped, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
+			}
+			s.logFailure(c, &p.failure, d)
+			s.publish(&messages.Failed{Failure: p.failure, Decision: d})
+			s.resolveHead(c, p, d)
+			if err == nil {
+				s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
+			}
+		}
+	})
+}
+
+func (s *supervisor) advance(c *claim, next int64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storePatience)
+	defer cancel()
+	return c.commits.Advance(ctx, next)
+}
+
+// storePatience bounds one call of the offset store that is not a claim's start.
+const storePatience = 30 * time.Second
+
+// fenced: the store has a newer fence than ours. The rules are not asked: their retry would meet the same fence
+// for ever. Hold, then acquire again if the claim is still ours, and go on where the store says.
+func (s *supervisor) fenced(c *claim, p *pending) {
+	wait := time.Second << min(c.fences, 6)
+	c.fences++
+	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
+	s.logFailure(c, &p.failure, d)
+	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
+	if !c.mailbox.Judge(p.fault, p.failure, d) {
+		return
+	}
+	s.resume(c, false)
+	s.after(c, wait, func() {
+		if !c.leaving {
+			s.lookUp(c)
+		}
+	})
+}
+
+// reported is what a mailbox tells.
+func (s *supervisor) reported(c *claim, r actors.Report) {
+	switch {
+	case r.Farewell != nil:
+		s.log.Error("user code failed in a last moment; nothing depends on it", c.log(), slog.Any("error", r.Farewell))
+	case r.GivenUp != nil:
+		s.log.Error("a record was given up: its actor was resumed and nobody had decided otherwise", slog.String("record", r.GivenUp.String()))
+		s.publish(&messages.Skipped{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: r.GivenUp.Offset}, By: "resume"})
+	case r.Sought:
+		s.moved(c, messages.Moved{Claim: c.Claim, From: r.Offset, To: r.SoughtTo, Why: "SeekTo"})
+	case r.Source != nil && !c.leaving:
+		s.sourceFailed(c, r.Offset, r.Source)
+	}
+}
+
+func (s *supervisor) moved(c *claim, m messages.Moved) {
+	s.log.Warn("the position was moved", c.log(), slog.Int64("from", m.From), slog.Int64("to", m.To), slog.String("why", m.Why))
+	s.publish(&m)
+}
+
+// sourceFailed: the partition cannot be read where it stands. An offset outside of the log follows the choice
+// that was made for it; all else parks.
+func (s *supervisor) sourceFailed(c *claim, offset int64, err error) {
+	var outside *OutOfRangeError
+	if !errors.As(err, &outside) {
+		s.block(c, &blockedSource{offset: offset}, err)
+		return
+	}
+	s.readable(c, offset, false, func(next int64, failed error) {
+		if failed != nil {
+			s.block(c, &blockedSource{offset: offset}, failed)
+			return
+		}
+		s.moveTo(c, offset, next, "out of range")
+	})
+}
+
+// readable asks where the partition can be read.
+func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(int64, error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancelStart = cancel
+	s.background(func() func() {
+		defer cancel()
+		next, err := c.commits.Readable(ctx, offset, skip)
+		return func() {
+			if !c.leaving {
+				then(next, err)
+			}
+		}
+	})
+}
+
+func (s *supervisor) moveTo(c *claim, from, to int64, why string) {
+	c.blocked = nil
+	if from != to {
+		s.moved(c, messages.Moved{Claim: c.Claim, From: from, To: to, Why: why})
+	}
+	if !c.opened {
+		s.open(c, Start{Next: to})
+		return
+	}
+	seek := c.mailbox.Reseek(to, c.mailbox.Fence())
+	s.link.Source.Seek(c.Claim, to, seek)
+}
+
+// block parks a partition that cannot be read. The rules are not asked: there is no record to decide about.
+func (s *supervisor) block(c *claim, b *blockedSource, err error) {
+	c.blocked = b
+	failure := s.faultOf(c, messages.ClassSource, err)
+	d := messages.Decision{Action: messages.ActionPark, Reason: err.Error(), Rule: "source", Left: -1}
+	s.logFailure(c, &failure, d)
+	c.mailbox.Note(failure, d)
+	s.publish(&messages.Failed{Failure: failure, Decision: d})
+	s.publish(&messages.Parked{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: b.offset}, Reason: d.Reason})
+}

@@ -1,0 +1,78 @@
+package supervisor
+
+import (
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// gate is the supervisor's mailbox: protoactor's own, but that a PoisonPill, a Stop and a Restart from outside
+// become a wish to leave, and are handed on when the group has been left. protoactor's stop cannot wait for a
+// commit and a leave.
+type gate struct {
+	actor.Mailbox
+
+	mu   sync.Mutex
+	open bool
+	held any // *actor.Stop or *actor.Restart
+}
+
+// leaveRequest is what the gate delivers instead.
+type leaveRequest struct{}
+
+// openGate is the supervisor's word to its own gate that the group has been left. It travels as a system message,
+// because an actor has no other way to its mailbox.
+type openGate struct{ stop bool }
+
+func newGate() *gate { return &gate{Mailbox: actor.Unbounded()()} }
+
+// PostUserMessage holds back a PoisonPill.
+func (g *gate) PostUserMessage(message any) {
+	if _, ok := message.(*actor.PoisonPill); ok {
+		g.PostSystemMessage(&actor.Stop{})
+		return
+	}
+	g.Mailbox.PostUserMessage(message)
+}
+
+// PostSystemMessage holds back a Stop and a Restart.
+func (g *gate) PostSystemMessage(message any) {
+	switch msg := message.(type) {
+	case *actor.Stop, *actor.Restart:
+	case openGate:
+		g.pass(msg.stop)
+		return
+	default:
+		g.Mailbox.PostSystemMessage(message)
+		return
+	}
+	g.mu.Lock()
+	if g.open {
+		_, again := message.(*actor.Restart)
+		g.open = !again // a fresh incarnation has a group to leave
+		g.mu.Unlock()
+		g.Mailbox.PostSystemMessage(message)
+		return
+	}
+	if _, stop := g.held.(*actor.Stop); !stop { // a Stop beats a Restart
+		g.held = message
+	}
+	g.mu.Unlock()
+	g.Mailbox.PostUserMessage(leaveRequest{})
+}
+
+// pass opens the gate and hands on what was held; stop makes the actor stop if nothing was.
+func (g *gate) pass(stop bool) {
+	g.mu.Lock()
+	held := g.held
+	g.held = nil
+	if held == nil && stop {
+		held = &actor.Stop{}
+	}
+	_, again := held.(*actor.Restart)
+	g.open = !again
+	g.mu.Unlock()
+	if held != nil {
+		g.Mailbox.PostSystemMessage(held)
+	}
+}

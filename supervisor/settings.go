@@ -1,0 +1,47 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Settings are those of one supervisor. Package consumer makes them from its Config.
+type Settings struct {
+	Group   string
+	Connect Connector
+
+	// Handler and Producer: exactly one.
+	Handler  func(ctx context.Context, r *messages.Record) error
+	Producer actor.Producer
+	Hooks    actors.Hooks
+
+	Policy   Policy
+	Strategy actor.SupervisorStrategy // in the place of the policy
+
+	Records    int // high mark of one backlog, in records
+	Bytes      int // in bytes
+	TotalBytes int // of all backlogs
+	Each       bool
+
+	Store      bool // an offset store: SeekTo is an outcome, Skip advances it
+	StoreAlone bool // nothing is committed to Kafka
+
+	DrainTimeout time.Duration
+	Reserve      time.Duration // between a revocation's deadline and the member being thrown out: for cancelling and the flush
+	// Embedded makes an escalation reach the parent actor; otherwise only Ended is told.
+	Embedded    bool
+	Logger      *slog.Logger
+	LogContents bool
+	Random      func() float64 // for jitter; nil: none
+	// Ended is told once an incarnation has ended, with what Run returns. It may be nil.
+	Ended func(error)
+}
+
+// grace is how long a handler whose context has ended may take to return before it is abandoned.
+func (s *Settings) grace() time.Duration { return min(s.Reserve/4, 2*time.Second) }

@@ -1,0 +1,81 @@
+package supervisor
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// strategyView is the actor.Supervisor that a plain strategy is given in the place of the policy: resume = skip,
+// restart = redeliver to a fresh incarnation, stop = park with the incarnation gone, escalate = drain, then fail
+// the consumer. Its methods only post, so that a strategy may call them later and from any goroutine.
+type strategyView struct {
+	in       inbox
+	children func() []*actor.PID
+}
+
+// Children are the partition actors. Call it within HandleFailure only, as with protoactor's own.
+func (v strategyView) Children() []*actor.PID { return v.children() }
+
+// EscalateFailure drains the consumer and then fails it. The failure is that of whoever waits for a decision.
+func (v strategyView) EscalateFailure(reason, _ any) {
+	v.in.post(func() {
+		s := v.in.s
+		for _, c := range s.claims {
+			if c.pending != nil && c.pending.failure.Err != nil && asError(reason).Error() == c.pending.failure.Err.Error() {
+				s.carryOut(c, c.pending, byStrategy(messages.ActionEscalate))
+				return
+			}
+		}
+		s.escalate(messages.Failure{Offset: -1, Class: messages.ClassHandler, Err: asError(reason)})
+	})
+}
+
+// RestartChildren delivers the head again, to a fresh incarnation.
+func (v strategyView) RestartChildren(pids ...*actor.PID) {
+	v.each(pids, messages.ActionRestart, func(c *claim) { v.in.s.resume(c, true) })
+}
+
+// StopChildren parks.
+func (v strategyView) StopChildren(pids ...*actor.PID) {
+	v.each(pids, messages.ActionPark, func(c *claim) {
+		c.mailbox.Vacate(stoppedByStrategy)
+		v.in.s.resume(c, true)
+	})
+}
+
+// ResumeChildren gives the head up.
+func (v strategyView) ResumeChildren(pids ...*actor.PID) {
+	v.each(pids, messages.ActionSkip, func(*claim) {})
+}
+
+const stoppedByStrategy = "stopped by the supervisor strategy"
+
+func byStrategy(a messages.Action) messages.Decision {
+	d := messages.Decision{Action: a, Rule: "strategy", Left: -1}
+	if a == messages.ActionPark {
+		d.Reason = stoppedByStrategy
+	}
+	return d
+}
+
+// each carries the directive out for children that wait for it, and healthy for others (an all-for-one strategy).
+func (v strategyView) each(pids []*actor.PID, action messages.Action, healthy func(*claim)) {
+	v.in.post(func() {
+		s := v.in.s
+		for _, pid := range pids {
+			c := s.byPID[pid.Id]
+			switch {
+			case c == nil || c.leaving:
+			case c.pending == nil:
+				healthy(c)
+			case action == messages.ActionPark && c.pending.fault != nil:
+				s.carryOut(c, c.pending, byStrategy(action))
+				c.mailbox.Vacate(stoppedByStrategy)
+				s.resume(c, true)
+			default:
+				s.carryOut(c, c.pending, byStrategy(action))
+			}
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Props are those of a supervisor. Each spawn of them is one consumer.
+func Props(set Settings) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return &supervisor{set: &set} },
+		actor.WithMailbox(func() actor.Mailbox { return newGate() }))
+}
+
+// epochs number the incarnations of all supervisors of the process.
+var epochs atomic.Uint64
+
+// supervisor is the actor. All of it belongs to the actor's own turn; goroutines post to it.
+type supervisor struct {
+	set  *Settings
+	ctx  actor.Context
+	self *actor.PID
+	in   inbox
+	log  *slog.Logger
+
+	link    Link
+	budget  *actors.Budget
+	work    sync.WaitGroup // goroutines that post back
+	phase   phase
+	notice  error
+	joinedG bool
+
+	member     string
+	generation int32
+	ended      messages.Counters // of claims that are gone
+
+	claims      map[uint64]*claim
+	byPID       map[string]*claim
+	current     map[partitionID]*claim         // the newest claim of a partition
+	waiting     map[partitionID]messages.Claim // claims whose predecessor has not ended
+	subscribers map[string]*actor.PID
+
+	stop stopState
+}
+
+type partitionID struct {
+	topic     string
+	partition int32
+}
+
+func idOf(c messages.Claim) partitionID { return partitionID{c.Topic, c.Partition} }
+
+type phase uint8
+
+const (
+	running phase = iota
+	draining
+	stopped
+)
+
+// Receive is the actor's. A panic of our own must not leave claims without an owner: it drains the consumer.
+func (s *supervisor) Receive(ctx actor.Context) {
+	s.ctx = ctx
+	defer func() {
+		if r := recover(); r != nil {
+			s.crashed(r, debug.Stack())
+		}
+	}()
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		s.started(ctx)
+	case *actor.Restarting, *actor.Stopping:
+		s.kill(nil) // the group has been left; or protoactor acts over our head, and nothing may stay behind
+	case *told:
+		if msg.epoch == s.in.epoch {
+			msg.do()
+		}
+	case *actor.Terminated:
+		s.terminated(msg.Who)
+	case leaveRequest:
+		s.drain(0)
+	case *messages.Drain:
+		s.drain(msg.Timeout)
+	case *messages.Stop:
+		s.stopNow()
+	case *messages.Kill:
+		s.kill(nil)
+	case *messages.GetStatus:
+		ctx.Respond(s.status())
+	case *messages.Subscribe:
+		if who := ctx.Sender(); who != nil {
+			s.subscribers[who.Id] = who
+			ctx.Watch(who)
+		}
+	case messages.Command:
+		s.command(msg)
+	case *messages.Forward:
+		s.forward(msg)
+	}
+}
+
+func (s *supervisor) started(ctx actor.Context) {
+	s.self = ctx.Self()
+	s.log = s.set.Logger.With(slog.String("group", s.set.Group))
+	s.budget = actors.NewBudget(s.set.TotalBytes)
+	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
+	s.current, s.waiting = map[partitionID]*claim{}, map[partitionID]messages.Claim{}
+	s.subscribers = map[string]*actor.PID{}
+	s.in = inbox{s, ctx.ActorSystem(), s.self, epochs.Add(1)}
+	link, err := s.set.Connect(s.in)
+	if err != nil {
+		s.end(fmt.Errorf("ottla: cannot start: %w", err))
+		return
+	}
+	s.link = link
+	s.link.Membership.Start()
+}
+
+// crashed is for faults of our own code, which tests have not found.
+func (s *supervisor) crashed(reason any, stack []byte) {
+	err := fmt.Errorf("ottla: the supervisor failed: %v", reason)
+	if s.log != nil {
+		s.log.Error("the supervisor failed; the consumer drains", slog.Any("error", err), slog.String("stack", string(stack)))
+	}
+	if s.stop.err == nil {
+		s.stop.err = err
+	}
+	if s.phase == running && s.link.Membership != nil {
+		s.drain(0)
+	}
+}
+
+// background runs a blocking piece of work and posts what it answers.
+func (s *supervisor) background(work func() (then func())) {
+	in := s.in
+	s.work.Add(1)
+	go func() {
+		defer s.work.Done()
+		if then := work(); then != nil {
+			in.post(then)
+		}
+	}()
+}
+
+func (s *supervisor) joined(member string, generation int32) {
+	s.member, s.generation, s.joinedG = member, generation, true
+	s.log.Info("member of the group", slog.String("member", member), slog.Int("generation", int(generation)))
+}
+
+func (s *supervisor) noticed(err error) {
+	if s.notice = err; err != nil {
+		s.log.Warn("the consumer waits", slog.Any("error", err))
+	}
+}
