@@ -1,0 +1,40 @@
+// Package source fetches records from Kafka for claims: it implements supervisor.Source on sarama's Broker.Fetch.
+// The wire format, decompression, checksums, TLS and SASL are sarama's; when to ask whom for what is ours.
+//
+// # Model
+//
+// A [Source] holds one partition for each open claim. Each partition is in one place at a time:
+//
+//	Open ──▶ orphan ──router finds the leader──▶ on a lane ──Close──▶ gone
+//	            ▲                                    │
+//	            └── leader moved, connection lost ───┘
+//
+// The router is one goroutine. It asks the cluster who leads the orphans, and puts them on lanes: the first time at
+// once, after failures paced. A lane is one connection to one broker with one goroutine: it builds a request for
+// every partition of its that has room, waits for the answer, hands each partition its part in one delivery, and
+// builds the next. A lane whose partitions have all gone ends after a while.
+//
+// A partition on a lane is asked for unless its sink has no room, it has failed (the sink was told, and it waits
+// for a Seek), or it is secluded: asked for in requests of its own because an answer could not be decoded.
+//
+// # What holds
+//
+//   - A delivery belongs to one seek. Each ask carries the turn of its partition; Seek begins a new turn, Close ends
+//     the last; an answer of an earlier turn is dropped. Sinks are called under the partition's lock, which
+//     Seek and Close take: once they have returned, nothing older comes.
+//   - Deliveries are in order and without a gap: the next ask starts where the last delivery's extent ends, and one
+//     request is in flight for a partition at most.
+//   - The source's own lock is never held while a partition's lock is waited for: a backlog may call Wake under
+//     its own lock, while the source holds a partition's and asks that backlog for its room.
+//   - A request cannot be taken back. What waits for one (a seek, a wake beside idle partitions) waits for MaxWait at
+//     most. Stop cuts the connections.
+//   - Memory: what a partition asks for fits its room, corrected by the compression that it has shown (appetite). One
+//     batch comes whole, whatever its size.
+//
+// # What is left out
+//
+// Reading from followers (KIP-392): no rack is sent. Fetch sessions (KIP-227): sarama cannot take a partition out of
+// one, and with hundreds of partitions they save little. Detection of a truncated log by epoch (KIP-320, the
+// last-fetched half): sarama sends none; an offset beyond the log is out of range. Topic ids (fetch version 13).
+// The hint of the leader of now in an answer (KIP-951): the router asks instead.
+package source
