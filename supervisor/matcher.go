@@ -7,8 +7,8 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic] or
-// [Is]; the zero Matcher matches nothing and is refused by [Policy.Validate]. A Matcher is a value and safe
+// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic],
+// [Class] or [Is]; the zero Matcher matches nothing and is refused by [Policy.Validate]. A Matcher is a value and safe
 // for concurrent use.
 //
 // A new kind of matcher is one more function in this file that fills in these fields; nothing else knows them.
@@ -17,8 +17,9 @@ type Matcher struct {
 	match func(*messages.Failure) bool
 	// covers says whether all that other matches is matched here: a rule behind it cannot be reached.
 	covers func(other Matcher) bool
-	target error // of Is
-	fault  string
+	class  messages.Class // of Panic and Class
+	target error          // of Is
+	fault  string         // what Validate says about it
 }
 
 // String is the text, as it stands in status, log and Explain.
@@ -40,15 +41,25 @@ func Any() Matcher {
 	}
 }
 
-const panicText = "panic"
-
 // Panic matches a handler or actor that panicked or called runtime.Goexit.
 func Panic() Matcher {
-	return Matcher{
-		text:   panicText,
-		match:  func(f *messages.Failure) bool { return f.Class == messages.ClassPanic },
-		covers: func(other Matcher) bool { return other.text == panicText && other.target == nil },
+	m := Class(messages.ClassPanic)
+	m.text = "panic"
+	return m
+}
+
+// Class matches the failures of one class: messages.ClassHandler for what a handler answered, for example.
+func Class(c messages.Class) Matcher {
+	m := Matcher{
+		text:   "class " + c.String(),
+		match:  func(f *messages.Failure) bool { return f.Class == c },
+		covers: func(other Matcher) bool { return other.class == c },
+		class:  c,
 	}
+	if c < messages.ClassHandler || c > messages.ClassActorStopped {
+		m.fault = m.text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassActorStopped"
+	}
+	return m
 }
 
 // Is matches a failure whose error is, or wraps, target, as errors.Is tells. A panic with an error matches

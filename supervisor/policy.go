@@ -101,3 +101,18 @@ func (d Directive) faults(last bool) []error {
 	}
 	return faults
 }
+
+// Uses says whether any rule has a step with the action. A nil policy uses what [DefaultPolicy] does.
+func (p Policy) Uses(action messages.Action) bool {
+	if p == nil {
+		p = DefaultPolicy()
+	}
+	for _, r := range p {
+		for _, d := range r.Do {
+			if d.action == action {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -36,6 +36,7 @@ func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
 			[][]string{{`rule 3 (error is "EOF")`, "never reached", "rule 1", "put this rule before"}}},
 		{"no matcher", Policy{{Do: []Directive{Skip()}}}, [][]string{{"rule 1 (no matcher)", "make the rule with On("}}},
 		{"nil error", Policy{On(Is(nil), Skip())}, [][]string{{"rule 1", "Is(nil)", "use Any()"}}},
+		{"no such class", Policy{On(Class(99), Skip())}, [][]string{{"rule 1 (class Class(99))", "does not exist", "use one of"}}},
 		{"zero directive", Policy{On(Any(), Directive{})}, [][]string{{"step 1", "zero Directive", "use Retry"}}},
 		{"backoff", Policy{On(Any(), Restart(Every(-time.Second)))}, [][]string{{"rule 1", "step 1 (Restart)", "Schedule[0]", "-1s", "use 0"}}},
 		{"percent in a name", Policy{{Name: "100%d", On: Any()}}, [][]string{{"rule 1 (100%d)", "no steps", "add"}}},
@@ -76,5 +77,20 @@ func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
 			}
 			_ = tt.policy.Explain()
 		})
+	}
+}
+
+func TestPolicyUses(t *testing.T) {
+	policy := Policy{On(Panic(), Skip()), On(Any(), Restart(Backoff{}).Times(2), Park("x"))}
+	for action, want := range map[messages.Action]bool{
+		messages.ActionSkip: true, messages.ActionRestart: true, messages.ActionPark: true,
+		messages.ActionRetry: false, messages.ActionEscalate: false,
+	} {
+		if got := policy.Uses(action); got != want {
+			t.Errorf("uses %v: %v", action, got)
+		}
+		if got := (Policy)(nil).Uses(action); got != (action == messages.ActionRetry) {
+			t.Errorf("nil uses %v: %v", action, got)
+		}
 	}
 }

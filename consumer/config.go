@@ -1,0 +1,172 @@
+package consumer
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+// Config is everything a consumer needs. Brokers, Group, Topics, and one of Handler and Actor are required; the
+// zero value of every other field is the default that its comment names. It is read once, when the consumer
+// is made: change it before, and copy it freely.
+type Config struct {
+	// Brokers are where to ask first, as host:port. The others are learned from them.
+	Brokers []string
+	// Group is the consumer group: its members share the partitions of their topics.
+	Group string
+	// Topics are what is consumed. A topic that does not exist is waited for, with a notice in the log and in
+	// readiness; asking for it does not create it.
+	Topics []string
+
+	// Handler is called for each record. Exactly one of Handler and Actor is given.
+	Handler Handler
+	// Actor makes the actor of one partition, once per incarnation. It receives each *messages.Record as a message
+	// and answers it with Record.Complete; and *messages.Assigned before the first record, *messages.Revoked and
+	// *messages.Lost at the end.
+	Actor actor.Producer
+	// Hooks tell a Handler of its partitions' life. An Actor gets messages in their place. Default: none.
+	Hooks Hooks
+
+	// Policy says what failures mean. Default: supervisor.DefaultPolicy(), which retries for ever.
+	Policy supervisor.Policy
+	// Strategy is a plain protoactor strategy in the place of Policy: resume skips the record, restart delivers it
+	// again to a fresh incarnation, stop parks the partition, escalate drains the consumer and fails it.
+	// Default: none.
+	Strategy actor.SupervisorStrategy
+
+	// Backlog bounds what is fetched and not finished.
+	Backlog Backlog
+	// Fetch tunes how records are fetched.
+	Fetch Fetch
+	// Isolation says what becomes of the records of transactions. Default: ReadCommitted.
+	Isolation Isolation
+	// Commit says when offsets are committed to Kafka.
+	Commit Commit
+	// Offsets says where offsets are kept, and where to begin without one.
+	Offsets Offsets
+
+	// Balance lists how partitions may be shared out, the preferred one first. The group uses one that all of its
+	// members list. Default: [cooperative-sticky].
+	Balance []Balance
+	// InstanceID makes a static member (KIP-345): restarted within SessionTimeout it has its partitions back
+	// without a rebalance. It must be unique in the group; the later of two takes over. Default: none.
+	InstanceID string
+
+	// DrainTimeout bounds a drain: what has not finished then is abandoned. Default: 30s.
+	DrainTimeout time.Duration
+	// SessionTimeout is how long the group waits for a silent member before it gives its partitions to others. It
+	// must lie within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min by
+	// default). A broker that dies is missed for 9 s by its cluster, so below 15 s a group may lose its members
+	// together with its coordinator. Default: 45s.
+	SessionTimeout time.Duration
+	// RebalanceTimeout is how long the group waits for members to give up partitions and join. A handler that is
+	// still running when it is over, less a reserve for cancelling it, is abandoned. Default: 1m.
+	RebalanceTimeout time.Duration
+	// HeartbeatInterval is the time between two signs of life; with it, a rebalance is noticed. At most half of
+	// SessionTimeout. Default: 3s.
+	HeartbeatInterval time.Duration
+
+	// TLS encrypts all connections, once any of its fields is set. Default: off.
+	TLS TLS
+	// SASL authenticates all connections, once any of its fields is set. Default: off.
+	SASL SASL
+
+	// Logger takes everything that is logged, protoactor's and sarama's own lines included. Default: slog.Default().
+	Logger *slog.Logger
+	// LogContents adds keys and values of failed records to the log. Default: false.
+	LogContents bool
+
+	// Sarama may change the configuration that dials, last of all: Net, Version, ClientID, RackID, Metadata and
+	// MetricRegistry. Whatever else it changes has no effect here, and is refused. It may be called more than once.
+	// Default: none.
+	Sarama func(*sarama.Config)
+
+	warnings []string // of ConfigFromEnv
+}
+
+// Backlog bounds the records that are fetched and not finished. A partition that is full is not asked for more
+// until half of its bound is free. What is being fetched comes on top: up to Fetch.MaxBytes a connection.
+type Backlog struct {
+	// Records bounds one partition. Default: 20000.
+	Records int
+	// Bytes bounds one partition: keys, values, headers, and 256 B a record. A bound that is not well above one
+	// fetch (Fetch.PartitionBytes) makes the partition wait for each. Default: 8 MiB.
+	Bytes int
+	// TotalBytes bounds all partitions together: a rebalance that brings more of them multiplies the bound of one.
+	// Past it, the largest backlogs pause first. Default: 256 MiB.
+	TotalBytes int
+}
+
+// Fetch tunes the requests that fetch records.
+type Fetch struct {
+	// MaxWait is how long a broker may wait for a first record before it answers with none. It must be shorter than
+	// sarama's Net.ReadTimeout, after which a silent broker counts as dead. Default: 100ms.
+	MaxWait time.Duration
+	// PartitionBytes is what is asked for from one partition at most. A single batch comes whole even if it is
+	// larger (KIP-74). Default: 1 MiB.
+	PartitionBytes int
+	// MaxBytes is what is asked for in one request at most. Default: 8 MiB.
+	MaxBytes int
+	// Connections per broker; the partitions led there are divided among them. Default: 2.
+	Connections int
+}
+
+// Isolation says what becomes of the records of transactions.
+type Isolation uint8
+
+const (
+	// ReadCommitted leaves out what was aborted, and waits for transactions that are open.
+	ReadCommitted Isolation = iota
+	// ReadUncommitted delivers every record as soon as it is replicated.
+	ReadUncommitted
+)
+
+// String names the level as Kafka does.
+func (i Isolation) String() string {
+	switch i {
+	case ReadCommitted:
+		return "ReadCommitted"
+	case ReadUncommitted:
+		return "ReadUncommitted"
+	default:
+		return unknown("Isolation", i)
+	}
+}
+
+// Commit says when offsets are committed to Kafka.
+type Commit struct {
+	// Mode weighs throughput against duplicates after a crash. Default: CommitCoalesced.
+	Mode CommitMode
+	// Interval is the least time between two requests of CommitCoalesced while backlogs are not empty; an empty one
+	// commits at once. 1ns means none. Default: 20ms.
+	Interval time.Duration
+}
+
+// CommitMode says which finished records a commit covers.
+type CommitMode uint8
+
+const (
+	// CommitCoalesced has one request in flight for all partitions, and covers all that has finished by then. A
+	// crash repeats what finished since the last answer: some tens of milliseconds of work.
+	CommitCoalesced CommitMode = iota
+	// CommitEach delivers the next record of a partition only once the last one is committed. A crash repeats at
+	// most one record per partition. It costs a round trip a record: about 90 records/s per partition on a
+	// replicated cluster.
+	CommitEach
+)
+
+// String is the mode's name.
+func (m CommitMode) String() string {
+	switch m {
+	case CommitCoalesced:
+		return "CommitCoalesced"
+	case CommitEach:
+		return "CommitEach"
+	default:
+		return unknown("CommitMode", m)
+	}
+}

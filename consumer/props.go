@@ -1,0 +1,29 @@
+package consumer
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+// Props makes a consumer that is embedded in an application's own actor system: spawn it under one of your
+// actors. The Config is validated here, not at the spawn.
+//
+//   - Ask it with *messages.GetStatus; send it *messages.RetryHead, *messages.SkipHead, *messages.Drain.
+//   - End it with a poison pill (or Stop): it drains, commits, leaves its group, and then stops, so that Terminated
+//     means "left". A parent is told Terminated without watching; one that watches too is told twice.
+//   - When a failure is escalated, or the group refuses the member for good, it drains and leaves first; then the
+//     parent's strategy decides. A Restart joins anew, with a fresh incarnation.
+//
+// protoactor's PoisonFuture gives up after 10 s; use NewRef(sys, pid).Shutdown.
+func Props(cfg Config, opts ...actor.PropsOption) (*actor.Props, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	set, err := kafkaSettings(cfg.WithDefaults())
+	if err != nil {
+		return nil, err
+	}
+	set.Embedded = true
+	return supervisor.Props(set).Configure(opts...), nil
+}

@@ -1,0 +1,156 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/consumer/internal/security"
+)
+
+// defaultVersion bounds the versions of requests; to a broker that offers less, less is sent.
+var defaultVersion = sarama.V3_6_0_0
+
+// oldestVersion has the requests that the group protocol needs (KIP-345 static members, KIP-429 cooperative
+// rebalances) and the fetches that follow leaders.
+var oldestVersion = sarama.V2_4_0_0
+
+// saramaConfig makes the configuration that dials: ours, then TLS and SASL, then what the user's function
+// changes. It also returns the faults that come to light on the way.
+func (c Config) saramaConfig() (*sarama.Config, []error) {
+	s := sarama.NewConfig()
+	s.Version = defaultVersion
+	s.ClientID = "ottla"
+	s.Metadata.AllowAutoTopicCreation = false
+	var faults []error
+	for _, err := range split(security.Apply(s, security.TLS(c.TLS), security.SASL(c.SASL))) {
+		faults = append(faults, fmt.Errorf("ottla: Config.%w", err))
+	}
+	if c.Sarama == nil {
+		return s, faults
+	}
+
+	before := *s
+	c.Sarama(s)
+	for _, path := range changed("", reflect.ValueOf(before), reflect.ValueOf(*s)) {
+		faults = append(faults, fmt.Errorf("ottla: Config.Sarama changes %s, which has no effect: %s", path, instead(path)))
+	}
+	if s.Metadata.AllowAutoTopicCreation {
+		faults = append(faults, errors.New("ottla: Config.Sarama sets Metadata.AllowAutoTopicCreation = true, which has no effect: topics are not created by asking for them; set it to false"))
+	}
+	if !s.Version.IsAtLeast(oldestVersion) {
+		faults = append(faults, fmt.Errorf("ottla: Config.Sarama sets Version = %v: it is below %v, whose requests the group protocol needs: set the brokers' version", s.Version, oldestVersion))
+	}
+	if len(faults) == 0 { // else sarama would tell the same again in other words
+		if err := s.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("ottla: Config.Sarama: sarama refuses the result: %w: change that setting", err))
+		}
+	}
+	return s, faults
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	default:
+		return []error{err}
+	}
+}
+
+// read lists the settings of sarama's that have an effect here.
+var read = []string{"Net", "Version", "ClientID", "RackID", "Metadata", "MetricRegistry"}
+
+// instead tells what to do about a changed setting that nothing reads.
+func instead(path string) string {
+	for _, own := range []struct{ theirs, ours string }{
+		{"Consumer.Group.Session.Timeout", "SessionTimeout"},
+		{"Consumer.Group.Heartbeat.Interval", "HeartbeatInterval"},
+		{"Consumer.Group.Rebalance.Timeout", "RebalanceTimeout"},
+		{"Consumer.Group.Rebalance.GroupStrategies", "Balance"},
+		{"Consumer.Group.Rebalance.Strategy", "Balance"},
+		{"Consumer.Group.InstanceId", "InstanceID"},
+		{"Consumer.Group.ResetInvalidOffsets", "Offsets.OutOfRange"},
+		{"Consumer.Offsets.Initial", "Offsets.Start"},
+		{"Consumer.Offsets.AutoCommit", "Commit"},
+		{"Consumer.Offsets.CommitInterval", "Commit"},
+		{"Consumer.Fetch", "Fetch"},
+		{"Consumer.MaxWaitTime", "Fetch.MaxWait"},
+		{"Consumer.IsolationLevel", "Isolation"},
+		{"ChannelBufferSize", "Backlog"},
+	} {
+		if path == own.theirs || strings.HasPrefix(path, own.theirs+".") {
+			return "leave it as it is, and set Config." + own.ours
+		}
+	}
+	return "leave it as it is"
+}
+
+// changed lists the settings in which two configurations differ, but for those that have an effect.
+func changed(path string, a, b reflect.Value) []string {
+	switch {
+	case slices.Contains(read, path):
+		return nil
+	case a.Kind() == reflect.Struct && (path == "" || a.Type().Name() == ""): // sarama's name spaces are nameless structs
+		var list []string
+		for i := range a.NumField() {
+			name := a.Type().Field(i).Name
+			if path != "" {
+				name = path + "." + name
+			}
+			list = append(list, changed(name, a.Field(i), b.Field(i))...)
+		}
+		return list
+	case same(a, b):
+		return nil
+	default:
+		return []string{path}
+	}
+}
+
+// same compares as reflect.DeepEqual does, but for functions, which it compares by their code: two new
+// configurations hold equal strategies and partitioners that DeepEqual would call different.
+func same(a, b reflect.Value) bool {
+	if a.IsValid() != b.IsValid() || a.IsValid() && a.Type() != b.Type() {
+		return false
+	}
+	switch a.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Func:
+		return a.Pointer() == b.Pointer()
+	case reflect.Pointer:
+		return a.Pointer() == b.Pointer() || !a.IsNil() && !b.IsNil() && same(a.Elem(), b.Elem())
+	case reflect.Interface:
+		return same(a.Elem(), b.Elem())
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !same(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice, reflect.Array:
+		if a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !same(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map, reflect.Chan, reflect.UnsafePointer:
+		return a.Pointer() == b.Pointer()
+	default:
+		return a.Equal(b)
+	}
+}

@@ -1,0 +1,59 @@
+package consumer
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer/internal/wire"
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+func init() {
+	wire.Settings = func(config any, relaxed bool) (supervisor.Settings, error) {
+		c, ok := config.(Config)
+		if !ok {
+			return supervisor.Settings{}, fmt.Errorf("ottla: %T is not a consumer.Config", config)
+		}
+		if relaxed { // a test kit's script needs none of them
+			c.Group = cmp.Or(c.Group, "test")
+			if len(c.Brokers) == 0 {
+				c.Brokers = []string{"127.0.0.1:9092"}
+			}
+			if len(c.Topics) == 0 {
+				c.Topics = []string{"any"}
+			}
+		}
+		if err := c.Validate(); err != nil {
+			return supervisor.Settings{}, err
+		}
+		return settings(c.WithDefaults()), nil
+	}
+}
+
+// settings are the supervisor's; c is valid and has its defaults.
+func settings(c Config) supervisor.Settings {
+	return supervisor.Settings{
+		Group:    c.Group,
+		Handler:  c.Handler,
+		Producer: c.Actor,
+		Hooks:    actors.Hooks{Assigned: c.Hooks.Assigned, Revoked: c.Hooks.Revoked, Lost: c.Hooks.Lost},
+		Policy:   c.Policy, Strategy: c.Strategy,
+		Records: c.Backlog.Records, Bytes: c.Backlog.Bytes, TotalBytes: c.Backlog.TotalBytes,
+		Each:         c.Commit.Mode == CommitEach,
+		Store:        c.Offsets.Store != nil,
+		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,
+		DrainTimeout: c.DrainTimeout,
+		Reserve:      reserve(c.HeartbeatInterval, c.RebalanceTimeout),
+		Logger:       c.Logger, LogContents: c.LogContents,
+		Random: rand.Float64,
+	}
+}
+
+// reserve is what a revocation keeps back of the rebalance timeout, for cancelling handlers and the last commit:
+// the time until every member has heard of the rebalance and then some, but never more than half.
+func reserve(heartbeat, rebalance time.Duration) time.Duration {
+	return min(heartbeat+5*time.Second, rebalance/2)
+}

@@ -1,0 +1,223 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Validate reports everything that is wrong, joined into one error: each fault names the field, its value and
+// the remedy. It reads the files of TLS and calls the Sarama function, and connects to nothing. Whether a topic
+// exists, or a broker accepts the session timeout, is known only later.
+func (c Config) Validate() error {
+	f := &faults{}
+	f.brokers(c.Brokers)
+	if c.Group == "" {
+		f.add("Group", `""`, "there is no group", "name the consumer group")
+	}
+	f.topics(c.Topics)
+	f.handler(c)
+	f.policy(c)
+	full := c.WithDefaults()
+	f.limits(full)
+	f.choices(full)
+	f.offsets(c)
+	if c.InstanceID != "" && !legalName(c.InstanceID) {
+		f.add("InstanceID", strconv.Quote(c.InstanceID), "Kafka refuses it", "use 1 to 249 letters, digits, dots, dashes and underscores")
+	}
+	_, dial := c.saramaConfig()
+	f.list = append(f.list, dial...)
+	return errors.Join(f.list...)
+}
+
+// faults collects what is wrong.
+type faults struct{ list []error }
+
+func (f *faults) add(field, value, problem, remedy string) {
+	f.list = append(f.list, fault(field, value, problem, remedy))
+}
+
+// fault is the one form of a fault's text.
+func fault(field, value, problem, remedy string) error {
+	return fmt.Errorf("ottla: Config.%s = %s: %s: %s", field, value, problem, remedy)
+}
+
+func (f *faults) brokers(list []string) {
+	const remedy = `give host:port, for example "localhost:9092"`
+	if len(list) == 0 {
+		f.add("Brokers", "[]", "there is no broker to ask", remedy)
+	}
+	for i, b := range list {
+		field := fmt.Sprintf("Brokers[%d]", i)
+		host, port, err := net.SplitHostPort(b)
+		number, notNumber := strconv.ParseUint(port, 10, 16)
+		switch {
+		case strings.Contains(b, "://"):
+			f.add(field, strconv.Quote(b), "a broker has no scheme", remedy+"; TLS and SASL are fields of their own")
+		case err != nil || host == "" || notNumber != nil || number == 0:
+			f.add(field, strconv.Quote(b), "it is no address", remedy)
+		}
+	}
+}
+
+func (f *faults) topics(list []string) {
+	if len(list) == 0 {
+		f.add("Topics", "[]", "there is nothing to consume", "name at least one topic")
+	}
+	for i, t := range list {
+		field := fmt.Sprintf("Topics[%d]", i)
+		switch {
+		case !legalName(t):
+			f.add(field, strconv.Quote(t), "no topic can have this name", "use 1 to 249 letters, digits, dots, dashes and underscores; patterns are not supported")
+		case slices.Contains(list[:i], t):
+			f.add(field, strconv.Quote(t), "it is listed before", "remove one of both")
+		}
+	}
+}
+
+// legalName is Kafka's rule for topics and instance ids (org.apache.kafka.common.internals.Topic.validate).
+func legalName(s string) bool {
+	const legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return s != "" && s != "." && s != ".." && len(s) <= 249 && strings.Trim(s, legal) == ""
+}
+
+func (f *faults) handler(c Config) {
+	switch {
+	case c.Handler == nil && c.Actor == nil:
+		f.add("Handler", "nil", "nobody handles the records", "set Handler or Actor")
+	case c.Handler != nil && c.Actor != nil:
+		f.add("Handler", "func", "Actor is given too", "remove one of both")
+	}
+	hooks := c.Hooks.Assigned != nil || c.Hooks.Revoked != nil || c.Hooks.Lost != nil
+	if hooks && c.Actor != nil {
+		f.add("Hooks", "func", "with an Actor they have no effect", "remove them: the actor receives *messages.Assigned, *messages.Revoked and *messages.Lost")
+	}
+}
+
+func (f *faults) policy(c Config) {
+	if c.Policy != nil && c.Strategy != nil {
+		f.add("Strategy", fmt.Sprintf("%T", c.Strategy), "Policy is given too", "remove one of both")
+	}
+	if err := c.Policy.Validate(); err != nil {
+		f.list = append(f.list, err) // names rule, value and remedy, a line each
+	}
+	_, advances := c.Offsets.Store.(Advancer)
+	if c.Offsets.Store != nil && !advances && c.Policy.Uses(messages.ActionSkip) {
+		f.add("Policy", "Skip()", fmt.Sprintf("Offsets.Store (%T) has no method Advance, so it would never learn of a skipped record", c.Offsets.Store),
+			"add the method of consumer.Advancer to the store, or use Park in the place of Skip")
+	}
+}
+
+// limit is the range of one number. Both bounds are allowed.
+type limit struct {
+	field    string
+	value    int64
+	min, max int64
+	text     func(int64) string
+	remedy   string
+}
+
+// limits checks full, which has its defaults.
+func (f *faults) limits(full Config) {
+	const (
+		milli   = int64(time.Millisecond)
+		forever = math.MaxInt64
+		// whole is said of times that go to the broker, which counts in milliseconds.
+		whole = "use 1ms or more, or 0 for the default"
+		some  = "use 1 or more, or 0 for the default"
+	)
+	table := []limit{
+		{"Backlog.Records", int64(full.Backlog.Records), 1, math.MaxInt32, number, some},
+		{"Backlog.Bytes", int64(full.Backlog.Bytes), 1, forever, number, some},
+		{"Backlog.TotalBytes", int64(full.Backlog.TotalBytes), 1, forever, number, some},
+		{"Fetch.MaxWait", int64(full.Fetch.MaxWait), milli, int64(30 * time.Second), duration, "use 1ms to 30s, or 0 for the default"},
+		{"Fetch.PartitionBytes", int64(full.Fetch.PartitionBytes), 1, int64(sarama.MaxResponseSize) / 2, number, "use 1 byte to 50 MiB, or 0 for the default"},
+		// sarama refuses answers above MaxResponseSize, and one batch may come on top of what was asked for.
+		{"Fetch.MaxBytes", int64(full.Fetch.MaxBytes), 1, int64(sarama.MaxResponseSize) / 2, number, "use 1 byte to 50 MiB, or 0 for the default"},
+		{"Fetch.Connections", int64(full.Fetch.Connections), 1, 8, number, "use 1 to 8, or 0 for the default"},
+		{"Commit.Interval", int64(full.Commit.Interval), 1, forever, duration, "use 1ns for none, or 0 for the default"},
+		{"DrainTimeout", int64(full.DrainTimeout), 1, forever, duration, "use a positive time, or 0 for the default"},
+		{"SessionTimeout", int64(full.SessionTimeout), milli, math.MaxInt32 * milli, duration, whole},
+		{"RebalanceTimeout", int64(full.RebalanceTimeout), milli, math.MaxInt32 * milli, duration, whole},
+		{"HeartbeatInterval", int64(full.HeartbeatInterval), milli, forever, duration, whole},
+	}
+	for _, l := range table {
+		switch {
+		case l.value < l.min:
+			f.add(l.field, l.text(l.value), "it is below "+l.text(l.min), l.remedy)
+		case l.value > l.max:
+			f.add(l.field, l.text(l.value), "it is above "+l.text(l.max), l.remedy)
+		}
+	}
+	f.order("Backlog.TotalBytes", full.Backlog.TotalBytes, "Backlog.Bytes", full.Backlog.Bytes, "one partition could not fill its bound")
+	f.order("Fetch.MaxBytes", full.Fetch.MaxBytes, "Fetch.PartitionBytes", full.Fetch.PartitionBytes, "one partition asks for more than a whole request")
+	if h, s := full.HeartbeatInterval, full.SessionTimeout; h > s/2 && h > 0 && s > 0 {
+		f.add("HeartbeatInterval", h.String(), "it is above half of SessionTimeout, which is "+s.String()+", so that one lost heartbeat ends the membership",
+			"lower it, to a third of SessionTimeout or less, or raise SessionTimeout")
+	}
+}
+
+// order wants large ≥ small; either may be a default.
+func (f *faults) order(largeField string, large int, smallField string, small int, problem string) {
+	if large < small && large > 0 {
+		f.add(largeField, strconv.Itoa(large), fmt.Sprintf("it is below %s, which is %d: %s", smallField, small, problem),
+			"raise it, or lower "+smallField)
+	}
+}
+
+func number(n int64) string   { return strconv.FormatInt(n, 10) }
+func duration(n int64) string { return time.Duration(n).String() }
+
+// choices checks what is one of a list.
+func (f *faults) choices(full Config) {
+	if full.Isolation > ReadUncommitted {
+		f.add("Isolation", full.Isolation.String(), "it is not known", "use ReadCommitted or ReadUncommitted")
+	}
+	if full.Commit.Mode > CommitEach {
+		f.add("Commit.Mode", full.Commit.Mode.String(), "it is not known", "use CommitCoalesced or CommitEach")
+	}
+	for _, choice := range []struct {
+		field string
+		value Choice
+	}{{"Offsets.Start", full.Offsets.Start}, {"Offsets.OutOfRange", full.Offsets.OutOfRange}} {
+		if !choice.value.Valid() {
+			f.add(choice.field, choice.value.String(), "it is not known", "use Earliest, Latest, At(time) or Fail")
+		}
+	}
+	for i, b := range full.Balance {
+		field := fmt.Sprintf("Balance[%d]", i)
+		switch {
+		case !b.Valid():
+			f.add(field, b.String(), "it is not known", "use CooperativeSticky, Range, RoundRobin or Sticky")
+		case slices.Contains(full.Balance[:i], b):
+			f.add(field, b.String(), "it is listed before", "remove one of both")
+		}
+	}
+}
+
+// offsets checks c as it was given: what was left zero counts.
+func (f *faults) offsets(c Config) {
+	switch {
+	case c.Offsets.Store == nil:
+		if c.Offsets.AlsoToKafka {
+			f.add("Offsets.AlsoToKafka", "true", "without Offsets.Store it has no effect", "remove it, or set Offsets.Store")
+		}
+		return
+	case c.Offsets.Start == 0:
+		f.add("Offsets.Start", "unset", fmt.Sprintf("with Offsets.Store (%T) nobody else knows where a partition begins that the store does not know", c.Offsets.Store),
+			"choose Earliest, Latest, At(time) or Fail")
+	}
+	if !c.Offsets.AlsoToKafka && c.Commit != (Commit{}) {
+		f.add("Commit", fmt.Sprintf("{%v %v}", c.Commit.Mode, c.Commit.Interval), "with Offsets.Store nothing is committed to Kafka, so it has no effect",
+			"remove it, or set Offsets.AlsoToKafka")
+	}
+}

@@ -1,0 +1,206 @@
+package consumer
+
+import (
+	"context"
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+func good() Config {
+	return Config{
+		Brokers: []string{"localhost:9092"}, Group: "billing", Topics: []string{"orders"},
+		Handler: func(context.Context, *Record) error { return nil },
+	}
+}
+
+type store struct{}
+
+func (store) Acquire(context.Context, messages.Claim) (Position, error) { return Position{}, nil }
+
+type advancer struct{ store }
+
+func (advancer) Advance(context.Context, messages.Claim, int64, int64) error { return nil }
+
+func producer() actor.Actor { return nil }
+
+func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
+	skips := supervisor.Policy{supervisor.On(supervisor.Any(), supervisor.Skip())}
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   []string // parts of the one fault; none: valid
+	}{
+		{"good", func(*Config) {}, nil},
+		{"no brokers", func(c *Config) { c.Brokers = nil }, []string{"Brokers", "[]", `give host:port`}},
+		{"broker without port", func(c *Config) { c.Brokers = append(c.Brokers, "kafka") }, []string{"Brokers[1]", `"kafka"`, "give host:port"}},
+		{"broker without host", func(c *Config) { c.Brokers[0] = ":9092" }, []string{"Brokers[0]", `":9092"`, "give host:port"}},
+		{"broker with port 0", func(c *Config) { c.Brokers[0] = "kafka:0" }, []string{"Brokers[0]", `"kafka:0"`, "give host:port"}},
+		{"broker with a large port", func(c *Config) { c.Brokers[0] = "kafka:65536" }, []string{"Brokers[0]", `"kafka:65536"`, "give host:port"}},
+		{"broker with a name for port", func(c *Config) { c.Brokers[0] = "kafka:http" }, []string{"Brokers[0]", `"kafka:http"`, "give host:port"}},
+		{"broker with scheme", func(c *Config) { c.Brokers[0] = "SASL_SSL://kafka:9092" }, []string{"Brokers[0]", `"SASL_SSL://kafka:9092"`, "no scheme", "TLS and SASL are fields"}},
+		{"empty broker", func(c *Config) { c.Brokers[0] = "" }, []string{"Brokers[0]", `""`, "give host:port"}},
+		{"IPv6", func(c *Config) { c.Brokers[0] = "[::1]:9092" }, nil},
+		{"no group", func(c *Config) { c.Group = "" }, []string{"Group", `""`, "name the consumer group"}},
+		{"no topics", func(c *Config) { c.Topics = nil }, []string{"Topics", "[]", "name at least one"}},
+		{"pattern", func(c *Config) { c.Topics[0] = "orders.*" }, []string{"Topics[0]", `"orders.*"`, "patterns are not supported"}},
+		{"empty topic", func(c *Config) { c.Topics[0] = "" }, []string{"Topics[0]", `""`, "use 1 to 249"}},
+		{"dots", func(c *Config) { c.Topics[0] = ".." }, []string{"Topics[0]", `".."`, "use 1 to 249"}},
+		{"long topic", func(c *Config) { c.Topics[0] = strings.Repeat("x", 250) }, []string{"Topics[0]", "xxx", "use 1 to 249"}},
+		{"longest topic", func(c *Config) { c.Topics[0] = strings.Repeat("x", 249) }, nil},
+		{"topic twice", func(c *Config) { c.Topics = []string{"a", "b", "a"} }, []string{"Topics[2]", `"a"`, "remove one"}},
+		{"no handler", func(c *Config) { c.Handler = nil }, []string{"Handler", "nil", "set Handler or Actor"}},
+		{"decoder without handler", func(c *Config) { c.Handler = JSON[int](nil) }, []string{"Handler", "nil", "set Handler or Actor"}},
+		{"actor", func(c *Config) { c.Handler, c.Actor = nil, producer }, nil},
+		{"handler and actor", func(c *Config) { c.Actor = producer }, []string{"Handler", "Actor is given too", "remove one"}},
+		{"hooks with actor", func(c *Config) { c.Handler, c.Actor, c.Hooks.Lost = nil, producer, func(messages.Lost) {} }, []string{"Hooks", "no effect", "the actor receives"}},
+		{"hooks", func(c *Config) { c.Hooks.Lost = func(messages.Lost) {} }, nil},
+		{"policy and strategy", func(c *Config) { c.Policy, c.Strategy = skips, actor.DefaultSupervisorStrategy() }, []string{"Strategy", "Policy is given too", "remove one"}},
+		{"policy's own faults", func(c *Config) { c.Policy = supervisor.Policy{supervisor.On(supervisor.Panic())} }, []string{"policy rule 1 (panic)", "no steps", "add a directive"}},
+
+		{"negative records", func(c *Config) { c.Backlog.Records = -1 }, []string{"Backlog.Records", "-1", "use 1 or more"}},
+		{"negative bytes", func(c *Config) { c.Backlog.Bytes = -1 }, []string{"Backlog.Bytes", "-1", "use 1 or more"}},
+		{"negative total", func(c *Config) { c.Backlog.TotalBytes = -1 }, []string{"Backlog.TotalBytes", "-1", "use 1 or more"}},
+		{"total below one", func(c *Config) { c.Backlog.TotalBytes = 1 << 20 }, []string{"Backlog.TotalBytes", "1048576", "Backlog.Bytes, which is 8388608", "raise it, or lower Backlog.Bytes"}},
+		{"one above total", func(c *Config) { c.Backlog.Bytes = 1 << 30 }, []string{"Backlog.TotalBytes", "268435456", "which is 1073741824", "raise it, or lower"}},
+		{"negative wait", func(c *Config) { c.Fetch.MaxWait = -time.Second }, []string{"Fetch.MaxWait", "-1s", "below 1ms", "use 1ms to 30s"}},
+		{"wait below the broker's clock", func(c *Config) { c.Fetch.MaxWait = time.Microsecond }, []string{"Fetch.MaxWait", "1µs", "below 1ms", "use 1ms to 30s"}},
+		{"long wait", func(c *Config) { c.Fetch.MaxWait = time.Minute }, []string{"Fetch.MaxWait", "1m0s", "above 30s", "use 1ms to 30s"}},
+		{"negative partition bytes", func(c *Config) { c.Fetch.PartitionBytes = -1 }, []string{"Fetch.PartitionBytes", "-1", "use 1 byte to 50 MiB"}},
+		{"negative max bytes", func(c *Config) { c.Fetch.MaxBytes = -1 }, []string{"Fetch.MaxBytes", "-1", "use 1 byte to 50 MiB"}},
+		{"more than sarama takes", func(c *Config) { c.Fetch.MaxBytes = 1 << 30 }, []string{"Fetch.MaxBytes", "1073741824", "above 52428800", "use 1 byte to 50 MiB"}},
+		{"request below partition", func(c *Config) { c.Fetch.MaxBytes = 1000 }, []string{"Fetch.MaxBytes", "1000", "Fetch.PartitionBytes, which is 1048576", "raise it"}},
+		{"negative connections", func(c *Config) { c.Fetch.Connections = -1 }, []string{"Fetch.Connections", "-1", "use 1 to 8"}},
+		{"many connections", func(c *Config) { c.Fetch.Connections = 9 }, []string{"Fetch.Connections", "9", "use 1 to 8"}},
+		{"negative interval", func(c *Config) { c.Commit.Interval = -1 }, []string{"Commit.Interval", "-1ns", "use 1ns for none"}},
+		{"no interval", func(c *Config) { c.Commit.Interval = 1 }, nil},
+		{"negative drain", func(c *Config) { c.DrainTimeout = -1 }, []string{"DrainTimeout", "-1ns", "use a positive time"}},
+		{"negative session", func(c *Config) { c.SessionTimeout = -time.Second }, []string{"SessionTimeout", "-1s", "use 1ms or more"}},
+		{"huge session", func(c *Config) { c.SessionTimeout = 25 * 24 * time.Hour }, []string{"SessionTimeout", "600h0m0s", "above", "use"}},
+		{"short session is a warning", func(c *Config) { c.SessionTimeout = 7 * time.Second }, nil},
+		{"negative rebalance", func(c *Config) { c.RebalanceTimeout = -1 }, []string{"RebalanceTimeout", "-1ns", "use 1ms or more"}},
+		{"negative heartbeat", func(c *Config) { c.HeartbeatInterval = -1 }, []string{"HeartbeatInterval", "-1ns", "use 1ms or more"}},
+		{"slow heartbeat", func(c *Config) { c.HeartbeatInterval = 30 * time.Second }, []string{"HeartbeatInterval", "30s", "SessionTimeout, which is 45s", "lower it"}},
+		{"session below the heartbeat", func(c *Config) { c.SessionTimeout = 5 * time.Second }, []string{"HeartbeatInterval", "3s", "SessionTimeout, which is 5s", "raise SessionTimeout"}},
+
+		{"isolation", func(c *Config) { c.Isolation = 2 }, []string{"Isolation", "Isolation(2)", "use ReadCommitted"}},
+		{"commit mode", func(c *Config) { c.Commit.Mode = 9 }, []string{"Commit.Mode", "CommitMode(9)", "use CommitCoalesced"}},
+		{"start", func(c *Config) { c.Offsets.Start = -7 }, []string{"Offsets.Start", "Choice(-7)", "use Earliest"}},
+		{"out of range", func(c *Config) { c.Offsets.OutOfRange = -7 }, []string{"Offsets.OutOfRange", "Choice(-7)", "use Earliest"}},
+		{"zero balance", func(c *Config) { c.Balance = []Balance{0} }, []string{"Balance[0]", "Balance(0)", "use CooperativeSticky"}},
+		{"unknown balance", func(c *Config) { c.Balance = []Balance{Range, 9} }, []string{"Balance[1]", "Balance(9)", "use CooperativeSticky"}},
+		{"balance twice", func(c *Config) { c.Balance = []Balance{Range, Sticky, Range} }, []string{"Balance[2]", "range", "remove one"}},
+		{"balance", func(c *Config) { c.Balance = []Balance{CooperativeSticky, Range, RoundRobin, Sticky} }, nil},
+		{"instance", func(c *Config) { c.InstanceID = "pod-1" }, nil},
+		{"instance with a slash", func(c *Config) { c.InstanceID = "pod/1" }, []string{"InstanceID", `"pod/1"`, "use 1 to 249"}},
+
+		{"also to Kafka without a store", func(c *Config) { c.Offsets.AlsoToKafka = true }, []string{"Offsets.AlsoToKafka", "true", "remove it, or set Offsets.Store"}},
+		{"store without start", func(c *Config) { c.Offsets.Store = store{} }, []string{"Offsets.Start", "unset", "consumer.store", "choose Earliest"}},
+		{"store", func(c *Config) { c.Offsets.Store, c.Offsets.Start = store{}, Earliest }, nil},
+		{"store with commit mode", func(c *Config) { c.Offsets.Store, c.Offsets.Start, c.Commit.Mode = store{}, Earliest, CommitEach }, []string{"Commit", "CommitEach", "no effect", "set Offsets.AlsoToKafka"}},
+		{"store, also to Kafka, with commit mode", func(c *Config) {
+			c.Offsets, c.Commit.Mode = Offsets{Store: store{}, Start: Fail, AlsoToKafka: true}, CommitEach
+		}, nil},
+		{"skip with a store", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: store{}, Start: Latest}, skips }, []string{"Policy", "Skip()", "consumer.store", "consumer.Advancer", "use Park"}},
+		{"skip with an advancer", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: advancer{}, Start: Latest}, skips }, nil},
+
+		{"unreadable CA", func(c *Config) { c.TLS.CAFile = "/no/such.pem" }, []string{"TLS.CAFile", `"/no/such.pem"`, "no such file", "give the path"}},
+		{"empty CA", func(c *Config) { c.TLS.CAFile = empty }, []string{"TLS.CAFile", "empty.pem", "no certificate", "give the path"}},
+		{"certificate without key", func(c *Config) { c.TLS.CertFile = empty }, []string{"TLS.CertFile", "empty.pem", "set TLS.KeyFile"}},
+		{"TLS", func(c *Config) { c.TLS.Config = &tls.Config{MinVersion: tls.VersionTLS13} }, nil},
+		{"unknown mechanism", func(c *Config) { c.SASL = SASL{Mechanism: "MD5", User: "u", Password: "geheim"} }, []string{"SASL.Mechanism", `"MD5"`, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"}},
+		{"no mechanism", func(c *Config) { c.SASL = SASL{User: "u", Password: "geheim"} }, []string{"SASL.Mechanism", `""`, "set it to"}},
+		{"no token", func(c *Config) { c.SASL = SASL{Mechanism: SASLOAuthBearer} }, []string{"SASL.Token", "set a function"}},
+
+		{"sarama: read", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) {
+				s.Net.DialTimeout, s.Version, s.ClientID, s.RackID, s.Metadata.RefreshFrequency = 1, sarama.V4_0_0_0, "x", "y", 0
+			}
+		}, nil},
+		{"sarama: a whole new one", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) {
+				*s = *sarama.NewConfig()
+				s.Metadata.AllowAutoTopicCreation = false
+			}
+		}, nil},
+		{"sarama: creates topics", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Metadata.AllowAutoTopicCreation = true } },
+			[]string{"Sarama", "Metadata.AllowAutoTopicCreation = true", "set it to false"}},
+		{"sarama: consumer", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) { s.Consumer.Offsets.Initial = sarama.OffsetOldest }
+		},
+			[]string{"Sarama", "Consumer.Offsets.Initial", "no effect", "set Config.Offsets.Start"}},
+		{"sarama: nested", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Consumer.Offsets.AutoCommit.Enable = false } },
+			[]string{"Sarama", "Consumer.Offsets.AutoCommit.Enable", "no effect", "set Config.Commit"}},
+		{"sarama: strategies", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) {
+				s.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
+			}
+		}, []string{"Sarama", "GroupStrategies", "no effect", "set Config.Balance"}},
+		{"sarama: function", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) { s.Producer.Partitioner = sarama.NewManualPartitioner }
+		}, []string{"Sarama", "Producer.Partitioner", "no effect", "leave it"}},
+		{"sarama: buffer", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.ChannelBufferSize = 0 } }, []string{"ChannelBufferSize", "set Config.Backlog"}},
+		{"sarama: old version", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Version = sarama.V0_11_0_0 } }, []string{"Sarama", "Version = 0.11.0.0", "below 2.4.0", "set the brokers'"}},
+		{"sarama: what sarama refuses", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Net.MaxOpenRequests = 0 } }, []string{"Sarama", "Net.MaxOpenRequests", "change that"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := good()
+			tt.change(&c)
+			err := c.Validate()
+			if len(tt.want) == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("is accepted")
+			}
+			faults := strings.Split(err.Error(), "\n")
+			if len(faults) != 1 {
+				t.Errorf("%d faults, want 1:\n%v", len(faults), err)
+			}
+			for _, part := range append(tt.want, "ottla: ") {
+				if !strings.Contains(faults[0], part) {
+					t.Errorf("%q misses %q", faults[0], part)
+				}
+			}
+			if strings.Contains(err.Error(), "geheim") {
+				t.Errorf("tells the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestValidateReportsAllFaultsTogether(t *testing.T) {
+	err := Config{
+		Backlog: Backlog{Records: -1}, Balance: []Balance{99}, TLS: TLS{CAFile: "/none"}, SASL: SASL{Mechanism: "x"},
+		Offsets: Offsets{Store: store{}}, Policy: supervisor.Policy{supervisor.On(supervisor.Any())},
+		Sarama: func(s *sarama.Config) { s.Consumer.MaxWaitTime, s.Admin.Timeout = 1, 1 },
+	}.Validate()
+	if err == nil {
+		t.Fatal("is accepted")
+	}
+	for _, want := range []string{
+		"Config.Brokers", "Config.Group", "Config.Topics", "Config.Handler", "policy rule 1", "Config.Backlog.Records", "Config.Balance[0]",
+		"Config.Offsets.Start", "Config.TLS.CAFile", "Config.SASL.Mechanism", "changes Consumer.MaxWaitTime", "changes Admin.Timeout",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing about %s in\n%v", want, err)
+		}
+	}
+}
