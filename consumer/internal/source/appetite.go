@@ -38,14 +38,13 @@ func (a *appetite) fed(h *harvest, asked int, limited bool) {
 	switch {
 	case !h.squeezed: // the size on the wire is known
 		a.ratio = max(1, float64(h.size)/float64(h.onWire))
-	case asked < slowStart && h.batches == 1: // it may be larger than the ask: it tells nothing
-		a.ratio = max(1, a.ratio)
+	case asked < slowStart && h.batches == 1: // it may be larger than the ask, and tells nothing
 	case limited: // a lasting change shows within some answers, one odd batch is soon forgotten
 		a.ratio = max(1, 0.9*a.ratio, float64(h.size)/float64(asked))
 	default: // at most the ask has come: a lower bound
 		a.ratio = max(1, a.ratio, float64(h.size)/float64(asked))
 	}
-	if a.floor > 0 { // keep room for the largest batch, with something to spare for the estimate
+	if a.floor > 0 && a.ratio > 0 { // keep room for the largest batch, with something to spare for the estimate
 		a.floor = min(a.floor, 5*int(float64(h.largest)/a.ratio)/4)
 	}
 }
