@@ -90,16 +90,22 @@ const (
 )
 
 // Await throws the backlog away and awaits the first record at or after offset from the fetch that this seek
-// begins; it answers that fetch's number. An exact match would wait for ever: the record at a
+// begins; it answers that fetch's number, which is never 0. An exact match would wait for ever: the record at a
 // store's "last + 1" may be a transaction's marker, or compacted away.
+//
+// A seek to where the partition stands forgets no attempts: a partition whose source is asked again is still at
+// the same record.
 func (b *Backlog) Await(offset int64) (seek uint64) {
 	b.seek++
 	if b.state == stopping {
 		return b.seek
 	}
-	b.state, b.gate, b.next = awaitingSeek, Gate{}, offset
+	keep := carried{offset: -1}
+	if offset == b.Next() {
+		keep = carried{offset, b.Attempts()}
+	}
+	b.state, b.gate, b.next, b.carry = awaitingSeek, Gate{}, offset, keep
 	b.ring, b.first, b.length, b.open, b.bytes = nil, 0, 0, 0, 0
-	b.carry = carried{}
 	return b.seek
 }
 
@@ -109,7 +115,7 @@ func (b *Backlog) Carry(offset int64, attempts int) { b.carry = carried{offset, 
 // Append takes the records of one fetch and answers how many bytes it accepted. It drops what an older seek
 // fetched, what lies below the position, and everything once the backlog is stopping.
 func (b *Backlog) Append(seek uint64, batch Batch) (bytes int) {
-	if b.state == stopping || seek != b.seek || batch == nil {
+	if b.state == stopping || seek != b.seek || seek == 0 || batch == nil { // 0: nothing was asked for yet
 		return 0
 	}
 	n, i, from := batch.Len(), 0, b.received()
@@ -187,7 +193,10 @@ func (b *Backlog) Take() (t Taken, ok bool) {
 	}
 	e.state = inFlight
 	t = Taken{Offset: e.offset, from: e.from, index: int(e.index)}
-	if e.offset == b.carry.offset && e.from.again == nil {
+	switch {
+	case e.from.again != nil:
+		t.Attempt = e.from.again.Attempt
+	case e.offset == b.carry.offset:
 		t.Attempt = b.carry.attempt
 	}
 	return t, true
@@ -196,7 +205,7 @@ func (b *Backlog) Take() (t Taken, ok bool) {
 // Taken is a record in flight.
 type Taken struct {
 	Offset  int64
-	Attempt int // carried over from a previous owner
+	Attempt int // 0: the first
 	from    *fetched
 	index   int
 }
@@ -225,9 +234,6 @@ func (b *Backlog) Finish(offset int64) bool {
 		*b.at(0) = entry{}
 		b.first = (b.first + 1) & (len(b.ring) - 1)
 		b.length--
-	}
-	if b.carry.offset < b.Next() {
-		b.carry = carried{offset: -1}
 	}
 	return true
 }
