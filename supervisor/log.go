@@ -10,7 +10,7 @@ import (
 )
 
 // logFailure is the one line of a failure: what happened, what will happen next and when, what waits meanwhile.
-func (s *supervisor) logFailure(c *claim, f *messages.Failure, d messages.Decision) {
+func (s *supervisor) logFailure(f *messages.Failure, d messages.Decision) {
 	attrs := []any{
 		slog.String("topic", f.Topic), slog.Int("partition", int(f.Partition)), slog.Int64("offset", f.Offset),
 		slog.Int("attempt", f.Attempt), slog.Int("incarnation", f.Incarnation), slog.String("class", f.Class.String()),

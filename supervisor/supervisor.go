@@ -140,13 +140,11 @@ func (s *supervisor) crashed(reason any, stack []byte) {
 // background runs a blocking piece of work and posts what it answers.
 func (s *supervisor) background(work func() (then func())) {
 	in := s.in
-	s.work.Add(1)
-	go func() {
-		defer s.work.Done()
+	s.work.Go(func() {
 		if then := work(); then != nil {
 			in.post(then)
 		}
-	}()
+	})
 }
 
 func (s *supervisor) joined(member string, generation int32) {

@@ -1,0 +1,65 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Broker starts a Kafka broker in this process, on 127.0.0.1 and a free port, with one topic. It keeps everything in
+// memory. Call end when nothing uses it any more.
+func Broker(topic string, partitions int32) (addrs []string, end func(), err error) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic),
+		kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the in-process broker: %w", err)
+	}
+	return c.ListenAddrs(), c.Close, nil
+}
+
+// Order is what the examples produce, as JSON.
+type Order struct {
+	Number   int    `json:"number"`
+	Customer string `json:"customer"`
+	Cents    int64  `json:"cents"`
+}
+
+// Customer is the key of order n: a few customers, so that each has a history.
+func Customer(n int) string { return fmt.Sprintf("customer-%02d", n%40) }
+
+// Produce sends orders 0 to n-1, spread evenly over the time given, and waits until the broker has them all.
+func Produce(ctx context.Context, addrs []string, topic string, n int, over time.Duration, value func(n int) []byte) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(5*time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("make a producer: %w", err)
+	}
+	defer cl.Close()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	begin, sent := time.Now(), 0
+	var failed error
+	for sent < n && ctx.Err() == nil {
+		due := n
+		if past := time.Since(begin); past < over {
+			due = int(float64(n) * float64(past) / float64(over))
+		}
+		for ; sent < due; sent++ {
+			cl.Produce(ctx, &kgo.Record{Key: []byte(Customer(sent)), Value: value(sent)}, func(_ *kgo.Record, err error) {
+				if err != nil && failed == nil {
+					failed = err // callbacks come one at a time
+				}
+			})
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return fmt.Errorf("flush the producer: %w", err)
+	}
+	return failed
+}

@@ -1,0 +1,54 @@
+package demo
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Member runs a consumer in the background and follows its events.
+type Member struct {
+	*consumer.Consumer
+
+	drain context.CancelFunc
+	over  sync.WaitGroup
+	err   error
+}
+
+// Join starts a member of the group; its events go to the tally, and to see if it is not nil.
+func Join(cfg consumer.Config, tally *Tally, see func(messages.Event)) (*Member, error) {
+	c, err := consumer.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, drain := context.WithCancel(context.Background())
+	m := &Member{Consumer: c, drain: drain}
+	follow, unfollow := context.WithCancel(context.Background())
+	m.over.Go(func() {
+		m.err = c.Run(ctx)
+		unfollow()
+	})
+	m.over.Go(func() {
+		for e := range c.Events(follow, 4096) {
+			switch e := e.(type) {
+			case *messages.Failed:
+				tally.Decided(e.Decision)
+			case *messages.ClaimAssigned:
+				tally.Rebalanced(e.Claim.Generation)
+			}
+			if see != nil {
+				see(e)
+			}
+		}
+	})
+	return m, nil
+}
+
+// Leave drains the member and waits for its end.
+func (m *Member) Leave() error {
+	m.drain()
+	m.over.Wait()
+	return m.err
+}
