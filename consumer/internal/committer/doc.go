@@ -1,0 +1,40 @@
+// Package committer keeps the offsets of claims: it finds where a claim begins, and commits how far it has come. It
+// fills supervisor.Committer, with Kafka's committed offsets or with a user's offset store.
+//
+// # A commit belongs to a claim
+//
+// A broker compares member and generation and never asks who owns a partition. So an offset is sent only for a claim
+// that is open, under the identity that was read before it was seen to be open, and a refused request is built anew,
+// never sent again; the comment on send walks through what would happen else. What a closed claim has not committed is
+// dropped, with an event, and never handed to a later claim of the same partition.
+//
+// # The path of a note
+//
+//	Commit(note) ──▶ claim: the newest note, under the claim's own lock
+//	                   │ only when it becomes dirty, or urgent
+//	                   ▼
+//	                 loop: pending decides which claims go into the next request, and when
+//	                   │ one request in flight, for all partitions
+//	                   ▼
+//	                 answer: a verdict for each partition ──▶ acknowledged: done(nil), Inbox.Committed
+//	                                                      └─▶ refused: pause, Inbox.CommitFailed, once more
+//
+// Two requests are at least Interval apart, unless something is urgent: a backlog that ran empty, a record whose
+// successor waits for the commit, a flush. What is noted while a request is in flight goes with the next one, so the
+// round trip coalesces as well: a replicated commit takes about 11 ms.
+//
+// What is sent is always what Commit said last. Position and metadata are dirty together: a failure says the same
+// position with one attempt more. A position goes back only when the claim sought backwards and said so.
+//
+// There is no last try. An offset is tried until it is acknowledged, a newer one has taken its place, or its claim is
+// closed. A cause that concerns the group (a rebalance, a coordinator that is away) holds everything back, until the
+// identity changes or the pause is over; a cause of one partition's holds back that one.
+//
+// # Files
+//
+// claim.go is what Commit, Flush and Close touch; pending.go, pace.go, verdict.go and report.go decide, without clock
+// and I/O; loop.go, send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find
+// where a claim begins.
+//
+// Locks: a claim's and the committer's are never held together, nor across a call to anybody else.
+package committer
