@@ -3,6 +3,7 @@ package messages
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -67,6 +68,18 @@ func (f *Failure) Where() string {
 	}
 	return fmt.Sprintf("%s/%d@%d", f.Topic, f.Partition, f.Offset)
 }
+
+// String gives coordinates, attempt, class and error, and never the key.
+func (f Failure) String() string {
+	return fmt.Sprintf("%s attempt %d (%s): %v", f.Where(), f.Attempt, f.Class, f.Err)
+}
+
+// Format keeps the key out of every fmt verb: protoactor prints messages with %v when it logs them, and events
+// are messages.
+func (f Failure) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(f.String())) }
+
+// LogValue is String, for slog.
+func (f Failure) LogValue() slog.Value { return slog.StringValue(f.String()) }
 
 // ClassOf tells the class of a handler's error.
 func ClassOf(err error) Class {
@@ -136,7 +149,7 @@ type EscalatedError struct{ Failure Failure }
 
 // Error names topic, partition, offset, attempt and cause.
 func (e *EscalatedError) Error() string {
-	return fmt.Sprintf("ottla: escalated: %s attempt %d (%s): %v", e.Failure.Where(), e.Failure.Attempt, e.Failure.Class, e.Failure.Err)
+	return "ottla: escalated: " + e.Failure.String()
 }
 
 // Unwrap returns the cause.

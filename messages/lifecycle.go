@@ -58,3 +58,8 @@ func (r Reason) String() string { return enumName(reasonNames[:], int(r), "Reaso
 
 // MarshalText writes the name.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads the name.
+func (r *Reason) UnmarshalText(text []byte) error {
+	return enumParse(reasonNames[:], text, "reason", r)
+}

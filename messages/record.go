@@ -125,3 +125,7 @@ func (r *Record) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())
 
 // LogValue is String, for slog.
 func (r *Record) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// MarshalText is String: whoever encodes what holds a record, as protoactor's log does with an envelope through a
+// JSON handler of slog, must not spill contents either. To store a record, encode its fields.
+func (r *Record) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
