@@ -78,7 +78,7 @@ func TestHTTPStatusIsTheStatusAsJSON(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/ottla/", http.StripPrefix("/ottla", HTTP{Ref: askee(func(context.Context) (*messages.Status, error) { return status, nil })}))
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("GET", "/ottla/status", nil))
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ottla/status", nil))
 	if got := w.Header().Get("Content-Type"); w.Code != 200 || got != "application/json" {
 		t.Errorf("%d %s", w.Code, got)
 	}
@@ -113,7 +113,7 @@ func TestHTTPOfADeadConsumer(t *testing.T) {
 		for name, h := range map[string]HTTP{"silent": {Ref: silent}, "no Ref": {}} {
 			for _, path := range []string{"/status", "/livez", "/readyz"} {
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+				h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 				if w.Code != 503 || !strings.HasPrefix(w.Body.String(), "no status: ") {
 					t.Errorf("%s %s: %d %q", name, path, w.Code, w.Body)
 				}

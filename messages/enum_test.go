@@ -62,6 +62,7 @@ func roundTrip[E enum, P interface {
 	*E
 	encoding.TextUnmarshaler
 }](t *testing.T, typeName string) {
+	t.Helper()
 	t.Run(typeName, func(t *testing.T) {
 		names := constants(t, typeName)
 		if len(names) < 2 {

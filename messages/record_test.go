@@ -120,7 +120,7 @@ func TestContentsAreNeverPrinted(t *testing.T) {
 		"failure": f, "failure by pointer": &f, "failed event": &Failed{Failure: f}, "escalated": &EscalatedError{f},
 		"panic with a record": &PanicError{Value: r}, "status": &Status{Partitions: []PartitionStatus{{Failure: &f}}},
 	}
-	secrets := []string{"secret", fmt.Sprint([]byte("secret"))[1:20], "c2VjcmV0", fmt.Sprintf("%x", "secret"), fmt.Sprintf("%X", "secret")}
+	secrets := []string{"secret", strings.Trim(fmt.Sprintf("%d", []byte("secret")), "[]"), "c2VjcmV0", fmt.Sprintf("%x", "secret"), fmt.Sprintf("%X", "secret")}
 	for name, thing := range things {
 		var texts []string
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%20v", "%-5.2s"} {
