@@ -77,6 +77,9 @@ type Gate struct {
 	Until  time.Time // Holding
 	Reason string    // Parked
 	Class  messages.Class
+	// Stays says that a park travels to the next owner with the commit. It does not when the consumer itself ends by
+	// it: the record that was escalated is tried again by whoever comes next.
+	Stays bool
 }
 
 // GateKind tells why no record is delivered.
@@ -274,7 +277,10 @@ func (b *Backlog) Hold(until time.Time) { b.gate = Gate{Kind: Holding, Until: un
 // Park holds records back until somebody acts. What is appended goes to the tail: a fetch overshoots every
 // pause, and a record that was dropped here would never come again in this claim.
 func (b *Backlog) Park(reason string, class messages.Class) {
-	b.gate = Gate{Kind: Parked, Reason: reason, Class: class}
+	b.gate = Gate{
+		Kind: Parked, Reason: reason, Class: class,
+		Stays: class != messages.ClassSource && class != messages.ClassFenced, // they are about this owner
+	}
 }
 
 // Release opens the gate.

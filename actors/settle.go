@@ -113,7 +113,7 @@ func (m *Mailbox) push(urgent bool) {
 // progress is what the next owner must know.
 func (m *Mailbox) progress() Progress {
 	p := Progress{Next: m.backlog.Next(), Attempt: m.backlog.Attempts()}
-	if g := m.backlog.Gate(); g.Kind == Parked && p.Attempt > 0 && g.Class != messages.ClassSource && g.Class != messages.ClassFenced {
+	if g := m.backlog.Gate(); g.Kind == Parked && g.Stays && p.Attempt > 0 {
 		p.Parked, p.Reason = true, g.Reason
 	}
 	return p

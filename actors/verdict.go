@@ -38,8 +38,11 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 		if f.Greet {
 			m.greet, m.hooked = false, true
 		}
-	case messages.ActionPark, messages.ActionEscalate:
+	case messages.ActionPark:
 		m.park(d.Reason, failure.Class)
+	case messages.ActionEscalate:
+		m.park("escalated", failure.Class)
+		m.backlog.gate.Stays = false
 	}
 	if f.Record != nil {
 		switch d.Action {
