@@ -80,9 +80,9 @@ type Config struct {
 	// LogContents adds keys and values of failed records to the log. Default: false.
 	LogContents bool
 
-	// Sarama may change the configuration that dials, last of all: Net, Version, ClientID, RackID, Metadata and
-	// MetricRegistry. Whatever else it changes has no effect here, and is refused. It may be called more than once.
-	// Default: none.
+	// Sarama may change the configuration that dials, last of all: Net, Version, ClientID and MetricRegistry. A
+	// change to RackID, Metadata, and to what of Net is about requests, has no effect and gives a warning; anything
+	// else that it changes is refused. It may be called more than once. Default: none.
 	Sarama func(*sarama.Config)
 
 	warnings []string // of ConfigFromEnv
@@ -103,8 +103,8 @@ type Backlog struct {
 
 // Fetch tunes the requests that fetch records.
 type Fetch struct {
-	// MaxWait is how long a broker may wait for a first record before it answers with none. It must be shorter than
-	// sarama's Net.ReadTimeout, after which a silent broker counts as dead. Default: 100ms.
+	// MaxWait is how long a broker may wait for a first record before it answers with none. A partition that is
+	// opened beside idle ones waits for it at most. From 1ms to 30s. Default: 100ms.
 	MaxWait time.Duration
 	// PartitionBytes is what is asked for from one partition at most. A single batch comes whole even if it is
 	// larger (KIP-74). Default: 1 MiB.

@@ -37,7 +37,9 @@ func (c Config) saramaConfig() (*sarama.Config, []error) {
 	before := *s
 	c.Sarama(s)
 	for _, path := range changed("", reflect.ValueOf(before), reflect.ValueOf(*s)) {
-		faults = append(faults, fmt.Errorf("ottla: Config.Sarama changes %s, which has no effect: %s", path, instead(path)))
+		if _, tolerated := idle(path); !tolerated {
+			faults = append(faults, fmt.Errorf("ottla: Config.Sarama changes %s, which has no effect: %s", path, instead(path)))
+		}
 	}
 	if s.Metadata.AllowAutoTopicCreation {
 		faults = append(faults, errors.New("ottla: Config.Sarama sets Metadata.AllowAutoTopicCreation = true, which has no effect: topics are not created by asking for them; set it to false"))
@@ -66,8 +68,51 @@ func split(err error) []error {
 	}
 }
 
-// read lists the settings of sarama's that have an effect here.
-var read = []string{"Net", "Version", "ClientID", "RackID", "Metadata", "MetricRegistry"}
+// idleChanges lists the changed settings that are accepted and have no effect, each with the reason.
+func (c Config) idleChanges() (list []string) {
+	if c.Sarama == nil {
+		return nil
+	}
+	c.TLS, c.SASL = TLS{}, SASL{} // Validate tells their faults, and reads their files once
+	function := c.Sarama
+	c.Sarama = nil
+	before, _ := c.saramaConfig()
+	after := *before
+	function(&after)
+	for _, path := range changed("", reflect.ValueOf(*before), reflect.ValueOf(after)) {
+		if why, ok := idle(path); ok && path != "Metadata.AllowAutoTopicCreation" {
+			list = append(list, fmt.Sprintf("changes %s, which has no effect: %s", path, why))
+		}
+	}
+	return list
+}
+
+// read says that a setting has an effect here: all of sarama's connections, but for what idle lists.
+func read(path string) bool {
+	if _, ok := idle(path); ok {
+		return false
+	}
+	return strings.HasPrefix(path, "Net.") || slices.Contains([]string{"Version", "ClientID", "MetricRegistry"}, path)
+}
+
+// idle tells why a setting that belongs to what may be changed has no effect all the same. It is no fault: who
+// brings a configuration along that serves other clients too has set it with reason.
+func idle(path string) (why string, ok bool) {
+	switch {
+	case path == "RackID":
+		return "records are read from leaders only", true
+	case path == "Net.ReadTimeout":
+		return "each request has a deadline of its own", true
+	case path == "Net.MaxOpenRequests":
+		return "each connection carries one request at a time", true
+	case path == "Net.ResolveCanonicalBootstrapServers":
+		return "brokers are dialled as Config.Brokers names them", true
+	case strings.HasPrefix(path, "Metadata."):
+		return "the cluster is asked when something has changed, and until it answers", true
+	default:
+		return "", false
+	}
+}
 
 // instead tells what to do about a changed setting that nothing reads.
 func instead(path string) string {
@@ -97,7 +142,7 @@ func instead(path string) string {
 // changed lists the settings in which two configurations differ, but for those that have an effect.
 func changed(path string, a, b reflect.Value) []string {
 	switch {
-	case slices.Contains(read, path):
+	case read(path):
 		return nil
 	case a.Kind() == reflect.Struct && (path == "" || a.Type().Name() == ""): // sarama's name spaces are nameless structs
 		var list []string

@@ -25,5 +25,8 @@ func (c Config) Warnings() []string {
 	if c.SASL.Mechanism == SASLPlain && !c.TLS.on() && c.Sarama == nil {
 		warn("SASL.Mechanism = %q: the password crosses the network in clear: set TLS", c.SASL.Mechanism)
 	}
+	for _, change := range c.idleChanges() {
+		list = append(list, "ottla: Config.Sarama "+change)
+	}
 	return list
 }

@@ -22,6 +22,12 @@ func TestWarnings(t *testing.T) {
 		{"password in clear", func(c *Config) { c.SASL = SASL{Mechanism: SASLPlain, User: "u", Password: "geheim"} }, []string{"SASL.Mechanism", "PLAIN", "set TLS"}},
 		{"password over TLS", func(c *Config) { c.SASL, c.TLS.Config = SASL{Mechanism: SASLPlain}, &tls.Config{} }, nil},
 		{"password, and TLS may be on", func(c *Config) { c.SASL, c.Sarama = SASL{Mechanism: SASLPlain}, func(*sarama.Config) {} }, nil},
+		{"rack", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.RackID = "a" } }, []string{"Sarama", "RackID", "leaders only"}},
+		{"metadata", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Metadata.Retry.Max = 7 } }, []string{"Sarama", "Metadata.Retry.Max", "no effect"}},
+		{"read timeout", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Net.ReadTimeout = 7 } }, []string{"Sarama", "Net.ReadTimeout", "a deadline of its own"}},
+		{"dialling", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) { s.Net.DialTimeout, s.ClientID, s.Net.TLS.Enable = 7, "x", true }
+		}, nil},
 		{"challenge", func(c *Config) { c.SASL = SASL{Mechanism: SASLScramSHA512} }, nil},
 	}
 	for _, tt := range tests {
