@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 
 	"github.com/IBM/sarama"
 
@@ -25,7 +27,9 @@ func kafkaSettings(c Config) (supervisor.Settings, error) {
 		c.Logger.Warn(w)
 	}
 	if c.Strategy == nil {
-		c.Logger.Info("the failure policy:\n" + c.Policy.Explain())
+		for line := range strings.Lines(c.Policy.Explain()) {
+			c.Logger.Info("failure policy", slog.String("rule", strings.TrimSpace(line)))
+		}
 	}
 	set.Connect = func(inbox supervisor.Inbox) (supervisor.Link, error) { return connect(c, dialing, inbox) }
 	return set, nil

@@ -26,8 +26,13 @@ func NewRef(sys *actor.ActorSystem, pid *actor.PID) Ref {
 	return Ref{sys: sys, pid: func() *actor.PID { return pid }}
 }
 
-// PID is the consumer's actor; nil while it is not running.
-func (r Ref) PID() *actor.PID { return r.pid() }
+// PID is the consumer's actor; nil while it is not running, and of the zero Ref.
+func (r Ref) PID() *actor.PID {
+	if r.pid == nil {
+		return nil
+	}
+	return r.pid()
+}
 
 // Status asks for the consumer's status. It is made from snapshots, and so is answered while partitions are stuck.
 func (r Ref) Status(ctx context.Context) (*messages.Status, error) {
@@ -45,7 +50,7 @@ func (r Ref) Do(ctx context.Context, cmd messages.Command) (*messages.Result, er
 
 // Send hands a message to the actor of a partition; nothing happens when this consumer does not own it.
 func (r Ref) Send(topic string, partition int32, message any) error {
-	pid := r.pid()
+	pid := r.PID()
 	if pid == nil {
 		return ErrNotRunning
 	}
@@ -56,7 +61,7 @@ func (r Ref) Send(topic string, partition int32, message any) error {
 // Shutdown drains the consumer and waits for its end, bounded by ctx and not by the 10 s of protoactor's
 // PoisonFuture. nil when it has ended; then the group has been left.
 func (r Ref) Shutdown(ctx context.Context) error {
-	pid := r.pid()
+	pid := r.PID()
 	if pid == nil {
 		return nil
 	}
@@ -92,7 +97,7 @@ func (r Ref) Events(ctx context.Context, buffer int) <-chan messages.Event {
 
 // subscribe spawns the actor that owns out and closes it.
 func (r Ref) subscribe(ctx context.Context, out chan<- messages.Event) {
-	pid := r.pid()
+	pid := r.PID()
 	if pid == nil {
 		close(out)
 		return
@@ -118,7 +123,7 @@ func (r Ref) subscribe(ctx context.Context, out chan<- messages.Event) {
 
 // ask sends a request and waits for the answer, bounded by ctx.
 func ask[T any](ctx context.Context, r Ref, question any) (answer T, err error) {
-	pid := r.pid()
+	pid := r.PID()
 	if pid == nil {
 		return answer, ErrNotRunning
 	}
@@ -147,7 +152,8 @@ func ask[T any](ctx context.Context, r Ref, question any) (answer T, err error) 
 		if err, failed := m.(error); failed {
 			return answer, err
 		}
-		return m.(T), nil //nolint:forcetypeassert // nothing else is sent
+		answer, _ = m.(T) // nothing else is sent
+		return answer, nil
 	case <-ctx.Done():
 		r.sys.Root.Stop(reader)
 		return answer, fmt.Errorf("ottla: no answer from the consumer: %w", context.Cause(ctx))
