@@ -92,6 +92,7 @@ func newProducer(t testing.TB, addrs []string, opts ...kgo.Opt) *kgo.Client {
 func fill(t testing.TB, addrs []string, n, parts, size int, opts ...kgo.Opt) {
 	t.Helper()
 	cl := newProducer(t, addrs, append([]kgo.Opt{kgo.ProducerLinger(5 * time.Millisecond)}, opts...)...)
+	defer cl.Close() // it would go on asking for metadata
 	pool := make([]byte, size+4096)
 	for i := range pool {
 		pool[i] = byte(rand.Int())
@@ -177,6 +178,8 @@ type box struct {
 	errs   []error
 	got    []int64
 	done   chan struct{}
+
+	deliveries int
 }
 
 // openBox opens a partition for a box. handle, if not nil, is called for each record, by one goroutine.
@@ -216,6 +219,7 @@ func (b *box) Deliver(seek uint64, batch actors.Batch, x actors.Extent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.extent = x
+	b.deliveries++
 	b.queue = append(b.queue, delivery{seek, batch, x})
 	for i := range batch.Len() {
 		b.held += batch.Size(i)
