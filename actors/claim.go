@@ -78,12 +78,13 @@ func (m *Mailbox) Abandon(cause error) {
 func (m *Mailbox) Close() {
 	m.endClaim(messages.ErrStopped)
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.stopTimer()
 	if !m.left {
 		m.left = true
 		m.set.Budget.leave(m, m.accounted)
 	}
+	m.mu.Unlock()
+	m.set.Budget.relieve()
 }
 
 // Progress is where the partition stands, for the last commit of a claim.
@@ -118,7 +119,7 @@ func (m *Mailbox) Failed(seek uint64, err error) {
 func (m *Mailbox) Room() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.backlog.Stopping() || !m.opened {
+	if m.backlog.Stopping() || !m.opened || m.left {
 		return -1
 	}
 	none := 0
@@ -133,26 +134,21 @@ func (m *Mailbox) Room() int {
 		return none
 	}
 	m.account()
-	room := m.set.Bytes - own
-	if allowed := m.set.Budget.room(m, own); allowed < room {
-		room = allowed
-		if allowed < leastRoom && own > 0 {
-			m.refused = true
-			return none
-		}
+	allowed, ok := m.set.Budget.room(m, own)
+	if !ok {
+		m.refused = true
+		return none
 	}
-	return max(room, 1)
+	return max(1, min(m.set.Bytes-own, allowed))
 }
 
-// leastRoom: asking for less is not worth a request.
-const leastRoom = 16 << 10
-
-// makeRoom wakes the source when a full backlog has emptied by half: it refills in large fetches.
+// makeRoom wakes the source when a full backlog has emptied by half, so that it refills in large fetches, and when
+// one that the budget refused is well below its equal part.
 func (m *Mailbox) makeRoom() {
 	if m.full && m.backlog.Bytes() <= m.set.Bytes/2 && m.backlog.Unfinished() <= m.set.Records/2 {
 		m.full, m.wake = false, true
 	}
-	if m.refused && int64(m.backlog.Bytes()) < m.set.Budget.limit/(4*max(1, m.set.Budget.members.Load())) {
+	if m.refused && int64(m.backlog.Bytes()) <= m.set.Budget.limit/(4*max(1, m.set.Budget.members.Load())) {
 		m.refused, m.wake = false, true
 	}
 }

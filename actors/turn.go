@@ -80,9 +80,7 @@ func (m *Mailbox) sideEffects(j *job) {
 		m.set.Wake()
 	}
 	if j.relieve {
-		for _, other := range m.set.Budget.relieved() {
-			other.set.Wake()
-		}
+		m.set.Budget.relieve()
 	}
 	if j.report != nil {
 		m.set.Tell(*j.report)
