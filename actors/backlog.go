@@ -256,6 +256,9 @@ func (b *Backlog) Fail(offset int64, again *messages.Record) bool {
 }
 
 func (b *Backlog) find(offset int64) *entry {
+	if b.length > 0 && b.at(0).offset == offset { // nearly always the head
+		return b.at(0)
+	}
 	lo, hi := 0, b.length
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1) //nolint:gosec // both are small and not negative

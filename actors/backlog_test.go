@@ -263,7 +263,7 @@ func twins(seed uint64, steps int) error { //nolint:gocognit // a list of operat
 			op = "Hold"
 		case die < 93:
 			b.Park("why", messages.ClassHandler)
-			n.gate = Gate{Kind: Parked, Reason: "why", Class: messages.ClassHandler}
+			n.gate = Gate{Kind: Parked, Reason: "why", Class: messages.ClassHandler, Stays: true}
 			op = "Park"
 		case die < 99:
 			b.Release()

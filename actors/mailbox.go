@@ -23,9 +23,10 @@ type Mailbox struct {
 	system     fifo
 	control    fifo
 	scheduled  bool
-	suspended  bool // between a failure and what the supervisor makes of it, or between Restart and its Resume
-	stopped    bool // Stop was handed over
-	doing      job  // what the running goroutine is at
+	suspended  bool    // between a failure and what the supervisor makes of it, or between Restart and its Resume
+	stopped    bool    // Stop was handed over
+	doing      jobKind // what the running goroutine is at
+	handling   any     // with which message, unless it is a record
 
 	attempt   attempt
 	fault     *Fault
@@ -190,8 +191,11 @@ func (m *Mailbox) leaveDue() bool {
 	return m.farewell != nil || m.attempt.record == nil || m.lost || m.abandoned
 }
 
+// mayDeliver: no record is with the user, and nothing comes before the next one.
+func (m *Mailbox) mayDeliver() bool { return m.attempt.record == nil && !m.awaitAck && !m.greet }
+
 func (m *Mailbox) recordDue() bool {
-	if m.attempt.record != nil || m.awaitAck || m.greet {
+	if !m.mayDeliver() {
 		return false
 	}
 	_, ok := m.backlog.Peek()
@@ -203,7 +207,7 @@ func (m *Mailbox) recordDue() bool {
 func (m *Mailbox) reincarnate() {
 	if r := m.attempt.record; r != nil {
 		m.backlog.Fail(r.Offset, r.Redeliver())
-		m.attempt = attempt{}
+		m.attempt.clear()
 	}
 	m.fault = nil
 	m.incarnation++
@@ -214,4 +218,16 @@ func (m *Mailbox) reincarnate() {
 
 func (a *attempt) settleable() bool {
 	return a.record != nil && a.returned && a.answered
+}
+
+// clear writes no pointer that is nil already: during a collection each such write costs.
+func (a *attempt) clear() {
+	a.record = nil
+	a.returned, a.hasResult, a.kept, a.answered = false, false, false, false
+	if a.result != nil {
+		a.result = nil
+	}
+	if a.outcome != nil {
+		a.outcome = nil
+	}
 }

@@ -23,7 +23,7 @@ func (m *Mailbox) settle() job {
 		}
 	}
 	r, outcome := a.record, a.outcome
-	m.attempt = attempt{}
+	m.attempt.clear()
 	if m.lost || m.abandoned { // somebody else's by now: nothing of it counts
 		return job{}
 	}
@@ -44,7 +44,7 @@ func (m *Mailbox) settle() job {
 	}
 	m.backlog.Fail(r.Offset, r.Redeliver())
 	m.fault = &Fault{Record: r, Err: outcome, Class: messages.ClassOf(outcome)}
-	return job{kind: escalateFault, reason: outcome, message: r, invoker: m.invoker}
+	return escalation(outcome, r)
 }
 
 func noSeek(seek *messages.SeekError, storeless bool) error {
@@ -132,8 +132,8 @@ func (m *Mailbox) seek(offset int64) job {
 	n := m.backlog.Await(offset)
 	m.full, m.awaitAck = false, false
 	m.push(false)
-	return job{
-		kind: seekSource, offset: offset, seek: n,
+	return job{kind: seekSource, rare: &rare{
+		offset: offset, seek: n,
 		report: &Report{Sought: true, Offset: from, SoughtTo: offset},
-	}
+	}}
 }

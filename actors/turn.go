@@ -8,20 +8,29 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// job is one thing that the mailbox does without its lock.
+// job is one thing that the mailbox does without its lock. It is small, because there is one for each record.
 type job struct {
 	kind    jobKind
-	message any
-	reason  error            // escalate
-	record  *messages.Record // record
-	taken   Taken            // record: what to read it from
-	offset  int64            // seek
-	seek    uint64           // seek
-	invoker actor.MessageInvoker
 	wake    bool
 	relieve bool
-	report  *Report
+	message any // what is invoked, or the message that failed
+	invoker actor.MessageInvoker
+	rare    *rare
 }
+
+// rare is what few jobs have.
+type rare struct {
+	reason error  // escalateFault
+	offset int64  // seekSource
+	seek   uint64 // seekSource
+	report *Report
+}
+
+func escalation(reason error, message any) job {
+	return job{kind: escalateFault, message: message, rare: &rare{reason: reason}}
+}
+
+func reporting(r Report) job { return job{kind: again, rare: &rare{report: &r}} }
 
 type jobKind uint8
 
@@ -53,7 +62,7 @@ func (m *Mailbox) turn() (enter bool) {
 	for {
 		m.mu.Lock()
 		j := m.next()
-		m.doing = j
+		m.begin(&j)
 		m.mu.Unlock()
 		m.sideEffects(&j)
 		switch j.kind {
@@ -62,16 +71,23 @@ func (m *Mailbox) turn() (enter bool) {
 			return false
 		case invokeSystem:
 			j.invoker.InvokeSystemMessage(j.message)
-		case invokeLifecycle, invokeControl:
+		case invokeLifecycle, invokeControl, invokeRecord:
 			j.invoker.InvokeUserMessage(j.message)
-		case invokeRecord:
-			j.invoker.InvokeUserMessage(j.record)
 		case escalateFault:
-			j.invoker.EscalateFailure(j.reason, j.message)
+			j.invoker.EscalateFailure(j.rare.reason, j.message)
 		case seekSource:
-			m.set.Seek(j.offset, j.seek)
+			m.set.Seek(j.rare.offset, j.rare.seek)
 		case again:
 		}
+	}
+}
+
+// begin notes what the goroutine is at, for the case that it does not come back. A record is m.attempt's: noting
+// it here once more would cost a pointer write for each.
+func (m *Mailbox) begin(j *job) {
+	m.doing = j.kind
+	if j.kind != invokeRecord && (j.message != nil || m.handling != nil) {
+		m.handling = j.message
 	}
 }
 
@@ -82,8 +98,8 @@ func (m *Mailbox) sideEffects(j *job) {
 	if j.relieve {
 		m.set.Budget.relieve()
 	}
-	if j.report != nil {
-		m.set.Tell(*j.report)
+	if j.rare != nil && j.rare.report != nil {
+		m.set.Tell(*j.rare.report)
 	}
 }
 
@@ -96,11 +112,11 @@ func (m *Mailbox) recovered(r any) bool {
 	err := &messages.PanicError{Value: r, Stack: debug.Stack()}
 	m.mu.Lock()
 	j := m.crashed(err)
-	m.doing = j
+	m.begin(&j)
 	m.mu.Unlock()
 	m.sideEffects(&j)
 	if j.kind == escalateFault {
-		j.invoker.EscalateFailure(j.reason, j.message)
+		j.invoker.EscalateFailure(j.rare.reason, j.message)
 	}
 	if exits {
 		m.dispatcher.Schedule(m.run) // still scheduled: nobody else runs it
@@ -111,24 +127,33 @@ func (m *Mailbox) recovered(r any) bool {
 
 // crashed turns a panic into the job that follows from where it happened.
 func (m *Mailbox) crashed(err *messages.PanicError) job {
-	was := m.doing
-	switch {
-	case was.kind == invokeRecord && m.attempt.record == was.record && !m.answeredBefore():
-		m.attempt.returned, m.attempt.answered = true, true
-		m.attempt.outcome = err
-		return m.settle()
-	case was.kind == invokeLifecycle && m.backlog.Stopping(), was.kind == escalateFault, was.kind == seekSource:
-		return job{kind: again, report: &Report{Farewell: err}}
+	message := m.handling
+	switch m.doing {
+	case invokeRecord:
+		message = m.attempt.record
+		if m.attempt.record != nil && !m.answeredBefore() {
+			m.attempt.returned, m.attempt.answered = true, true
+			m.attempt.outcome = err
+			j := m.settle()
+			j.invoker = m.invoker
+			return j
+		}
+		m.attempt.returned = true
+	case invokeLifecycle:
+		if m.backlog.Stopping() {
+			return reporting(Report{Farewell: err})
+		}
+	case escalateFault, seekSource:
+		return reporting(Report{Farewell: err})
 	}
 	// A control message, Started, Assigned, a reply, or a record that was answered before the panic: the actor is
 	// suspect, no record is.
-	m.attempt.returned = m.attempt.returned || was.kind == invokeRecord
-	greet := was.kind == invokeLifecycle
-	if greet {
-		m.greet = true
-	}
+	greet := m.doing == invokeLifecycle
+	m.greet = m.greet || greet
 	m.fault = &Fault{Err: err, Class: messages.ClassPanic, Greet: greet}
-	return job{kind: escalateFault, reason: err, message: was.message, invoker: m.invoker}
+	j := escalation(err, message)
+	j.invoker = m.invoker
+	return j
 }
 
 // answeredBefore: a completion that came before the panic stands.
@@ -164,17 +189,20 @@ func (m *Mailbox) account() {
 
 func (m *Mailbox) choose() job {
 	was := m.doing
-	m.doing = job{}
-	_, greeting := was.message.(*messages.Assigned)
+	m.doing = nothing
+	greeting := false
+	if was == invokeLifecycle {
+		_, greeting = m.handling.(*messages.Assigned)
+	}
 	switch {
 	case m.broken != nil:
 		err := m.broken
 		m.broken = nil
 		m.greet = m.greet || greeting
 		m.fault = &Fault{Err: err, Class: classOfBroken(err), Greet: greeting}
-		return job{kind: escalateFault, reason: err, message: was.message}
-	case was.kind == invokeRecord:
-		m.attempt.returned = m.attempt.returned || m.attempt.record == was.record
+		return escalation(err, m.handling)
+	case was == invokeRecord:
+		m.attempt.returned = true
 	case greeting:
 		m.greeted = true
 	}
@@ -194,7 +222,7 @@ func (m *Mailbox) choose() job {
 		err := m.source
 		m.source = nil
 		m.backlog.Park(err.Error(), messages.ClassSource)
-		return job{kind: again, report: &Report{Source: err, Offset: m.backlog.Next()}}
+		return reporting(Report{Source: err, Offset: m.backlog.Next()})
 	case m.greetDue():
 		m.greet = false
 		return job{kind: invokeLifecycle, message: &messages.Assigned{
@@ -204,10 +232,8 @@ func (m *Mailbox) choose() job {
 		return m.chooseFarewell()
 	case m.control.len() > 0:
 		return job{kind: invokeControl, message: m.control.pop()}
-	case m.recordDue():
-		return m.chooseRecord()
 	}
-	return job{}
+	return m.chooseRecord()
 }
 
 func (m *Mailbox) chooseSystem() job {
@@ -218,15 +244,14 @@ func (m *Mailbox) chooseSystem() job {
 		return job{kind: again}
 	case *actor.ResumeMailbox:
 		m.suspended = false
-		j := job{kind: again}
 		if f := m.fault; f != nil { // nobody left a verdict: a plain resume gives the head up
 			m.fault = nil
 			if f.Record != nil {
 				m.giveUp(f.Record.Offset)
-				j.report = &Report{GivenUp: f.Record}
+				return reporting(Report{GivenUp: f.Record})
 			}
 		}
-		return j
+		return job{kind: again}
 	case *actor.Restart:
 		if m.stopped { // protoactor would resurrect the actor
 			return job{kind: again}
@@ -260,6 +285,9 @@ func (m *Mailbox) chooseFarewell() job {
 }
 
 func (m *Mailbox) chooseRecord() job {
+	if !m.mayDeliver() {
+		return job{}
+	}
 	t, ok := m.backlog.Take()
 	if !ok {
 		return job{}
@@ -274,9 +302,9 @@ func (m *Mailbox) chooseRecord() job {
 	}
 	r.Fence = m.fence
 	messages.Bind(m.current, r, m)
-	m.attempt = attempt{record: r}
+	m.attempt.record = r // the rest of it was cleared
 	m.delivered++
-	return job{kind: invokeRecord, record: r, message: r}
+	return job{kind: invokeRecord, message: r}
 }
 
 // classOfBroken: a hook's error, or the panic of an Actor producer.
