@@ -19,10 +19,9 @@ type appetite struct {
 
 // ask is how much to ask for, given the room in the backlog and the most that one partition may have of an answer.
 func (a *appetite) ask(room, most int) int {
-	switch {
-	case a.ratio == 0:
+	if a.ratio == 0 {
 		room = min(room, slowStart)
-	default:
+	} else {
 		room = int(float64(room) / a.ratio)
 	}
 	return max(1, min(most, max(room, a.floor)))

@@ -20,13 +20,13 @@ import (
 
 // The kit: an in-process broker, a producer, and a bounded mailbox for what a source delivers.
 
-func newCluster(t testing.TB, brokers, partitions int, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
+func newCluster(tb testing.TB, brokers, partitions int, opts ...kfake.Opt) *kfake.Cluster {
+	tb.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), "t")}, opts...)...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -38,14 +38,14 @@ func saramaConfig() *sarama.Config {
 }
 
 // newSource makes a source over its own cluster connections. It is stopped at the test's end.
-func newSource(t testing.TB, addrs []string, o Options) *Source {
-	t.Helper()
+func newSource(tb testing.TB, addrs []string, o Options) *Source {
+	tb.Helper()
 	if o.Config == nil {
 		o.Config = saramaConfig()
 	}
 	d, err := conn.NewDialer(o.Config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	o.Cluster = conn.NewCluster(conn.Settings{Seeds: addrs, Dial: d.Dial, Version: o.Config.Version})
 	if o.Backoff == 0 {
@@ -53,9 +53,9 @@ func newSource(t testing.TB, addrs []string, o Options) *Source {
 	}
 	s, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		s.Stop()
 		o.Cluster.Close()
 		d.Close()
@@ -75,23 +75,23 @@ func newClaim(partition int32) messages.Claim {
 	return messages.Claim{Group: "g", Member: "m", Topic: "t", Partition: partition, Generation: 1, Sequence: sequence.n}
 }
 
-func newProducer(t testing.TB, addrs []string, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
+func newProducer(tb testing.TB, addrs []string, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("t"),
 		kgo.MetadataMinAge(50 * time.Millisecond), kgo.MaxBufferedRecords(50_000), kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}, opts...)...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(cl.Close)
+	tb.Cleanup(cl.Close)
 	return cl
 }
 
 // fill produces n records of size bytes, round robin over the partitions 0 to parts-1.
-func fill(t testing.TB, addrs []string, n, parts, size int, opts ...kgo.Opt) {
-	t.Helper()
-	cl := newProducer(t, addrs, append([]kgo.Opt{kgo.ProducerLinger(5 * time.Millisecond)}, opts...)...)
+func fill(tb testing.TB, addrs []string, n, parts, size int, opts ...kgo.Opt) {
+	tb.Helper()
+	cl := newProducer(tb, addrs, append([]kgo.Opt{kgo.ProducerLinger(5 * time.Millisecond)}, opts...)...)
 	defer cl.Close() // it would go on asking for metadata
 	pool := make([]byte, size+4096)
 	for i := range pool {
@@ -110,25 +110,25 @@ func fill(t testing.TB, addrs []string, n, parts, size int, opts ...kgo.Opt) {
 		})
 	}
 	if err := cl.Flush(context.Background()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	if failed != nil {
-		t.Fatal(failed)
+		tb.Fatal(failed)
 	}
 }
 
-func produce(t testing.TB, cl *kgo.Client, partition int32, value string) {
-	t.Helper()
+func produce(tb testing.TB, cl *kgo.Client, partition int32, value string) {
+	tb.Helper()
 	if err := cl.ProduceSync(context.Background(), &kgo.Record{Partition: partition, Value: []byte(value)}).FirstErr(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // eventually waits for a state.
-func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, within time.Duration, what string, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	end := time.NewTimer(within)
@@ -138,7 +138,7 @@ func eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 		case <-tick.C:
 		case <-end.C:
 			if !ok() {
-				t.Fatalf("not within %v: %s", within, what)
+				tb.Fatalf("not within %v: %s", within, what)
 			}
 			return
 		}
@@ -183,12 +183,19 @@ type box struct {
 }
 
 // openBox opens a partition for a box. handle, if not nil, is called for each record, by one goroutine.
-func openBox(t testing.TB, s *Source, partition int32, offset int64, limit int, handle func(r *messages.Record)) *box {
-	t.Helper()
-	b := &box{source: s, claim: newClaim(partition), handle: handle, limit: limit, done: make(chan struct{})}
+func openBox(tb testing.TB, s *Source, partition int32, offset int64, limit int, handle func(r *messages.Record)) *box {
+	tb.Helper()
+	return openTopic(tb, s, "t", partition, offset, limit, handle)
+}
+
+func openTopic(tb testing.TB, s *Source, topic string, partition int32, offset int64, limit int, handle func(r *messages.Record)) *box {
+	tb.Helper()
+	claim := newClaim(partition)
+	claim.Topic = topic
+	b := &box{source: s, claim: claim, handle: handle, limit: limit, done: make(chan struct{})}
 	b.cond = sync.NewCond(&b.mu)
 	go b.work()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		s.Close(b.claim)
 		b.mu.Lock()
 		b.closed = true

@@ -22,6 +22,7 @@ type lane struct {
 
 	// the goroutine
 	list   []*partition // parts, as of the last look
+	asks   []ask        // of the request before, for their memory
 	common bool         // the last request was one for many: it is the secluded ones' turn
 	turn   int          // whose
 }
@@ -135,15 +136,15 @@ func (l *lane) lose(r *request, err error) {
 	poke(s.wake)
 }
 
-// spoiled deals with an answer that could not be decoded; see isolation.
+// spoiled deals with an answer that could not be decoded; see seclusion.
 func (l *lane) spoiled(r *request, err error) {
 	l.source.options.Logger.Debug("an answer cannot be decoded", "broker", l.key.addr, "partitions", len(r.asks), "error", err)
 	for i := range r.asks {
 		a := &r.asks[i]
 		switch {
 		case !r.apart:
-			a.p.isolation.seclude()
-		case a.p.isolation.spoiled(a.most):
+			a.p.seclusion.seclude()
+		case a.p.seclusion.spoiled(a.most):
 			a.p.fail(a.turn, explain(a.p.claim.Topic, a.p.claim.Partition, a.from, err))
 		}
 	}

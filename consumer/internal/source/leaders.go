@@ -43,7 +43,7 @@ func (l *leaders) known(topic string, partition int32, since time.Time) (who lea
 	l.mu.Lock()
 	v, ok := l.topics[topic]
 	l.mu.Unlock()
-	if !ok || !v.asked.After(since) {
+	if !ok || v.asked.Before(since) {
 		return who, false, nil
 	}
 	if v.topic.Err != nil {

@@ -12,32 +12,27 @@ import (
 // TestLeadersMove: with records coming all the time, leaders are shuffled, a leader is removed, a new broker gets a
 // partition: no gap, no duplicate, and no record waits for long.
 func TestLeadersMove(t *testing.T) {
-	for name, event := range map[string]func(t *testing.T, c *kfake.Cluster){
-		"shuffled": func(_ *testing.T, c *kfake.Cluster) {
+	t.Parallel()
+	for name, event := range map[string]func(c *kfake.Cluster) error{
+		"shuffled": func(c *kfake.Cluster) error {
 			for range 10 {
 				c.ShufflePartitionLeaders()
 				during(20 * time.Millisecond)
 			}
+			return nil
 		},
-		"moved": func(t *testing.T, c *kfake.Cluster) {
-			if err := c.MoveTopicPartition("t", 0, (c.LeaderFor("t", 0)+1)%3); err != nil {
-				t.Error(err)
-			}
+		"moved": func(c *kfake.Cluster) error {
+			return c.MoveTopicPartition("t", 0, (c.LeaderFor("t", 0)+1)%3)
 		},
-		"removed": func(t *testing.T, c *kfake.Cluster) {
-			if err := c.RemoveNode(c.LeaderFor("t", 0)); err != nil {
-				t.Error(err)
-			}
+		"removed": func(c *kfake.Cluster) error {
+			return c.RemoveNode(c.LeaderFor("t", 0))
 		},
-		"added": func(t *testing.T, c *kfake.Cluster) {
+		"added": func(c *kfake.Cluster) error {
 			id, _, err := c.AddNode(-1, 0)
 			if err != nil {
-				t.Error(err)
-				return
+				return err
 			}
-			if err := c.MoveTopicPartition("t", 0, id); err != nil {
-				t.Error(err)
-			}
+			return c.MoveTopicPartition("t", 0, id)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +59,9 @@ func TestLeadersMove(t *testing.T) {
 				})
 			}
 			during(200 * time.Millisecond)
-			event(t, c)
+			if err := event(c); err != nil {
+				t.Fatal(err)
+			}
 			before := boxes[0].count()
 			eventually(t, 5*time.Second, "records come again", func() bool { return boxes[0].count() > before+20 })
 			cancel()

@@ -50,7 +50,7 @@ func TestRefillTrap(t *testing.T) {
 	c := newCluster(t, 1, 8)
 	fill(t, c.ListenAddrs(), records, 1, 100, kgo.ProducerBatchMaxBytes(16<<10))
 	rate := func(o Options, within time.Duration) float64 {
-		o.MaxWait, o.Connections = 500*time.Millisecond, 1
+		o.MaxWait, o.Connections = time.Second, 1
 		s := newSource(t, c.ListenAddrs(), o)
 		defer s.Stop()
 		b := openBox(t, s, 0, 0, limit, nil)
@@ -64,7 +64,7 @@ func TestRefillTrap(t *testing.T) {
 		}
 		return float64(b.count()) / time.Since(begun).Seconds()
 	}
-	trapped := rate(Options{longPolls: true}, 1500*time.Millisecond)
+	trapped := rate(Options{longPolls: true}, 2500*time.Millisecond)
 	free := rate(Options{}, 5*time.Second)
 	t.Logf("%.0f records/s with long polls, %.0f with shortened ones", trapped, free)
 	if free < 20*trapped {

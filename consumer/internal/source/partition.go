@@ -38,7 +38,7 @@ type partition struct {
 
 	// the lane's goroutine
 	appetite  appetite
-	isolation isolation
+	seclusion seclusion
 	heldAt    time.Time // since when it has been full
 	troubled  bool      // it has failed, and has not been read since
 }

@@ -36,12 +36,12 @@ func TestRangeAndOffsetAt(t *testing.T) {
 		t.Errorf("range of an empty log %d..%d, %v", start, end, err)
 	}
 	for at, want := range map[time.Time]int64{
-		epoch.Add(5 * time.Minute):                 5,
-		epoch.Add(5*time.Minute + time.Second):     6,
-		epoch.Add(-time.Hour):                      2,
-		time.Time{}:                                2,
-		epoch.Add(time.Hour):                       10, // none: the end
-		epoch.Add(9*time.Minute + time.Nanosecond): 9,  // Kafka's times are milliseconds
+		epoch.Add(5 * time.Minute):             5,
+		epoch.Add(5*time.Minute + time.Second): 6,
+		epoch.Add(-time.Hour):                  2,
+		{}:                                     2,
+		epoch.Add(time.Hour):                   10, // none: the end
+		epoch.Add(9*time.Minute + time.Nanosecond): 9, // Kafka's times are milliseconds
 	} {
 		if got, err := s.OffsetAt(t.Context(), "t", 0, at); err != nil || got != want {
 			t.Errorf("at %v: %d, %v; want %d", at, got, err, want)

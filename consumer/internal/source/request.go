@@ -36,7 +36,7 @@ func (r *request) partitions() []*partition {
 func (l *lane) build(now time.Time) *request {
 	l.look()
 	o := &l.source.options
-	r := &request{asks: make([]ask, 0, len(l.list))}
+	r := &request{asks: l.asks[:0]}
 	wait := o.MaxWait
 	var secluded []ask
 	for _, p := range l.list {
@@ -47,8 +47,8 @@ func (l *lane) build(now time.Time) *request {
 		}
 		p.heldAt = time.Time{}
 		a := ask{p: p, turn: w.turn, from: w.from, usual: p.appetite.ask(w.room, o.PartitionBytes)}
-		a.most = p.isolation.cap(a.usual)
-		if p.isolation.apart {
+		a.most = p.seclusion.cap(a.usual)
+		if p.seclusion.apart {
 			secluded = append(secluded, a)
 		} else {
 			r.asks = append(r.asks, a)
@@ -67,6 +67,7 @@ func (l *lane) build(now time.Time) *request {
 		Version: fetchVersion(o.Config.Version), MinBytes: 1, MaxBytes: int32(o.MaxBytes), MaxWaitTime: int32(wait.Milliseconds()),
 		Isolation: o.Isolation.level(), SessionEpoch: -1, // no fetch session (KIP-227)
 	}
+	l.asks = r.asks
 	total := 0
 	for i := range r.asks {
 		a := &r.asks[i]
@@ -86,6 +87,7 @@ func (l *lane) look() {
 		return
 	}
 	l.changed = false
+	clear(l.asks[:cap(l.asks)]) // a partition that has gone must not stay in memory with its backlog
 	clear(l.list)
 	l.list = l.list[:0]
 	for p := range l.parts {

@@ -46,19 +46,19 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 	case h.next > a.from:
 		a.p.appetite.fed(&h, a.most, h.next < readable && r.crowd == 0)
 		if r.apart {
-			a.p.isolation.passed(a.most, a.usual)
+			a.p.seclusion.passed(a.most, a.usual)
 		}
 	case h.torn && r.apart: // it was sent whole, and is not: the decoder takes a short batch for one that was cut
-		a.p.isolation = isolation{}
+		a.p.seclusion = seclusion{}
 		a.p.fail(a.turn, explain(a.p.claim.Topic, a.p.claim.Partition, a.from, sarama.ErrInsufficientData))
 		return
 	case h.torn:
-		a.p.isolation.seclude()
+		a.p.seclusion.seclude()
 		return
 	case a.from < readable && !throttled:
 		l.missed(r, a)
 	case r.apart: // nothing there: no fault of its own
-		a.p.isolation = isolation{}
+		a.p.seclusion = seclusion{}
 	}
 	if a.p.troubled && (h.next > a.from || a.from >= readable) {
 		a.p.troubled = false
@@ -75,10 +75,10 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 func (l *lane) missed(r *request, a *ask) {
 	switch a.p.appetite.missed(a.most, l.source.options.PartitionBytes); {
 	case r.apart: // with a request of its own it must get something: this is not going to end by itself
-		a.p.isolation = isolation{}
+		a.p.seclusion = seclusion{}
 		l.source.orphan(l, []*partition{a.p}, fmt.Errorf("broker %s: %w", l.key.addr, errNothing))
 	case a.p.appetite.starved(r.crowd):
-		a.p.isolation.seclude()
+		a.p.seclusion.seclude()
 	}
 }
 

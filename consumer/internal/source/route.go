@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -28,7 +29,7 @@ func (s *Source) route() {
 		if !s.pause(gather) {
 			return
 		}
-		if again, ok := s.place(); ok {
+		if again, ok := s.settle(); ok {
 			timer.Reset(again)
 		}
 	}
@@ -46,8 +47,8 @@ func (s *Source) pause(d time.Duration) bool {
 	}
 }
 
-// place puts every orphan that is due on a lane. It answers when to come again, if at all.
-func (s *Source) place() (again time.Duration, ok bool) {
+// settle puts every orphan that is due on a lane. It answers when to come again, if at all.
+func (s *Source) settle() (again time.Duration, ok bool) {
 	due := s.due(time.Now())
 	due = slices.DeleteFunc(due, func(p *partition) bool {
 		who, known, err := s.leaders.known(p.claim.Topic, p.claim.Partition, p.stale)
@@ -95,7 +96,7 @@ func (s *Source) lookUp(due []*partition) {
 		var code sarama.KError
 		switch {
 		case !known:
-			s.orphan(nil, []*partition{p}, asked)
+			s.orphan(nil, []*partition{p}, cmp.Or[error](asked, sarama.ErrLeaderNotAvailable))
 		case err == nil:
 			s.assign(p, who)
 		case errors.As(err, &code) && judge(code) == giveUp:

@@ -40,8 +40,8 @@ func rawBatch(first, last int64, values ...[]byte) raw {
 func truncatedGzip(first, last int64) raw {
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)
-	w.Write(bytes.Repeat([]byte("records"), 100))
-	w.Close()
+	_, _ = w.Write(bytes.Repeat([]byte("records"), 100))
+	_ = w.Close()
 	return sealed(first, last, 1, 1, buf.Bytes()[:buf.Len()-12])
 }
 

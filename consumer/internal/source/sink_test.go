@@ -30,6 +30,7 @@ type sink struct {
 	ended    bool
 	count    int
 	last     actors.Extent
+	heard    bool
 	err      error
 	errs     []error
 }
@@ -53,24 +54,24 @@ func (k *sink) Deliver(seek uint64, b actors.Batch, x actors.Extent) {
 	defer k.mu.Unlock()
 	switch {
 	case k.ended:
-		k.wrong("a delivery after the end")
+		k.wrongf("a delivery after the end")
 	case seek < k.returned || seek < k.seek:
-		k.wrong("a delivery of seek %d after seek %d", seek, max(k.seek, k.returned))
+		k.wrongf("a delivery of seek %d after seek %d", seek, max(k.seek, k.returned))
 	case seek > k.seek:
 		k.seek, k.next, k.count = seek, -1, 0
 	}
 	for i := range b.Len() {
 		o := b.Offset(i)
 		if k.next >= 0 && o != k.next {
-			k.wrong("record %d came where %d was due", o, k.next)
+			k.wrongf("record %d came where %d was due", o, k.next)
 		}
 		k.next = o + 1
 		k.count++
 	}
 	if k.next >= 0 && x.Next != k.next {
-		k.wrong("the extent ends at %d, the records at %d", x.Next, k.next)
+		k.wrongf("the extent ends at %d, the records at %d", x.Next, k.next)
 	}
-	k.last = x
+	k.last, k.heard = x, true
 }
 
 // expect says that Seek has returned. What has come of it by now must have begun at to, and what comes later.
@@ -81,7 +82,7 @@ func (k *sink) expect(seek uint64, to int64) {
 	if k.seek != seek {
 		k.seek, k.next, k.count = seek, to, 0
 	} else if k.count > 0 && k.next-int64(k.count) != to {
-		k.wrong("seek %d began at %d, not at %d", seek, k.next-int64(k.count), to)
+		k.wrongf("seek %d began at %d, not at %d", seek, k.next-int64(k.count), to)
 	}
 }
 
@@ -92,7 +93,7 @@ func (k *sink) end() {
 	k.ended = true
 }
 
-func (k *sink) wrong(format string, args ...any) {
+func (k *sink) wrongf(format string, args ...any) {
 	if k.err == nil {
 		k.err = fmt.Errorf(format, args...)
 	}
@@ -114,4 +115,11 @@ func (k *sink) extent() actors.Extent {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.last
+}
+
+// told says that an extent was delivered.
+func (k *sink) told() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.heard
 }

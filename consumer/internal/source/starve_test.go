@@ -56,16 +56,16 @@ func TestOneOfManyInAnAnswer(t *testing.T) {
 	}
 	sc := newScript(t, c, logs)
 	s := newSource(t, c.ListenAddrs(), Options{Connections: 1, MaxBytes: 100_000})
-	for p := range int32(parts) {
-		b := openBox(t, s, p, 0, mib, nil)
-		defer func() {
-			eventually(t, 20*time.Second, "each has its share", func() bool { return b.count() == 50 })
-			if err := b.upTo(0, 50); err != nil {
-				t.Error(err)
-			}
-		}()
+	boxes := make([]*box, parts)
+	for p := range boxes {
+		boxes[p] = openBox(t, s, int32(p), 0, mib, nil)
 	}
-	eventually(t, 20*time.Second, "it is under way", func() bool { return sc.requests() > 150 })
+	for _, b := range boxes {
+		eventually(t, 20*time.Second, "each has its share", func() bool { return b.count() == 50 })
+		if err := b.upTo(0, 50); err != nil {
+			t.Error(err)
+		}
+	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	single := 0

@@ -70,16 +70,15 @@ func TestStopWhileConnecting(t *testing.T) {
 
 // locked is a sink that wakes the source under its own lock, as a backlog may.
 type locked struct {
-	mu     sync.Mutex
-	source *Source
-	wake   func()
-	n      int
+	mu    sync.Mutex
+	limit int
+	n     int
 }
 
 func (k *locked) Room() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return 10_000
+	return k.limit
 }
 
 func (k *locked) Deliver(_ uint64, b actors.Batch, _ actors.Extent) {
@@ -99,7 +98,7 @@ func TestWakeUnderTheSinksLock(t *testing.T) {
 	var wg sync.WaitGroup
 	for p := range int32(2) {
 		claim := newClaim(p)
-		k := &locked{source: s}
+		k := &locked{limit: 10_000}
 		s.Open(claim, 0, 1, k)
 		wg.Go(func() {
 			for {

@@ -35,11 +35,11 @@ func silentListener(t *testing.T) string {
 		}
 	}()
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		mu.Lock()
 		defer mu.Unlock()
 		for _, c := range all {
-			c.Close()
+			_ = c.Close()
 		}
 	})
 	return l.Addr().String()

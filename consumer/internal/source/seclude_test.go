@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestIsolationFindsTheBatch plays a log with a bad batch against the isolation: every good batch before it is read,
+// TestSeclusionFindsTheBatch plays a log with a bad batch against the seclusion: every good batch before it is read,
 // it alone is given up, and that takes few requests.
-func TestIsolationFindsTheBatch(t *testing.T) {
+func TestSeclusionFindsTheBatch(t *testing.T) {
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		sizes := make([]int, 1+r.IntN(300))
@@ -17,7 +17,7 @@ func TestIsolationFindsTheBatch(t *testing.T) {
 		bad := r.IntN(len(sizes))
 		usual := 64<<10 + r.IntN(mib)
 
-		var i isolation
+		var i seclusion
 		i.seclude()
 		at, requests := 0, 0
 		for i.apart {
@@ -52,8 +52,8 @@ func TestIsolationFindsTheBatch(t *testing.T) {
 	}
 }
 
-func TestIsolationOfTheHealthy(t *testing.T) {
-	var i isolation
+func TestSeclusionOfTheHealthy(t *testing.T) {
+	var i seclusion
 	if i.cap(mib) != mib {
 		t.Error("a healthy partition asks for less")
 	}
