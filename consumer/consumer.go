@@ -22,7 +22,7 @@ type Consumer struct {
 	set   supervisor.Settings
 	sys   *actor.ActorSystem
 	ended chan struct{}
-	ready chan struct{}
+	cast  broadcast
 
 	mu  sync.Mutex
 	pid *actor.PID
@@ -43,9 +43,10 @@ func New(cfg Config) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{set: set, ended: make(chan struct{}), ready: make(chan struct{}), sys: newSystem(cfg.Logger)}
+	c := &Consumer{set: set, ended: make(chan struct{}), sys: newSystem(cfg.Logger)}
 	c.set.Ended = c.end
-	c.Ref = Ref{sys: c.sys, pid: c.running, ready: c.ready}
+	c.set.Event = c.cast.publish
+	c.Ref = Ref{sys: c.sys, pid: c.running, events: &c.cast}
 	return c, nil
 }
 
@@ -97,6 +98,7 @@ func (c *Consumer) end(err error) {
 	c.err = err
 	c.mu.Unlock()
 	close(c.ended)
+	c.cast.end()
 }
 
 // Run consumes until ctx ends, which starts a drain: nothing more is fetched, what is in flight finishes (handlers'
@@ -113,7 +115,6 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.ran = true
 	c.pid = c.sys.Root.Spawn(supervisor.Props(c.set))
 	pid := c.pid
-	close(c.ready)
 	c.mu.Unlock()
 	gone := watch(c.sys, pid)
 	stop := context.AfterFunc(ctx, func() { c.sys.Root.Send(pid, &messages.Drain{}) })

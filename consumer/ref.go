@@ -13,9 +13,9 @@ import (
 // Ref is the operator's side of a consumer: the same for a Consumer and for one that is embedded as an actor. Its
 // methods are safe for concurrent use, and can be called at any time.
 type Ref struct {
-	sys   *actor.ActorSystem
-	pid   func() *actor.PID
-	ready <-chan struct{} // closed once it runs; nil: it does
+	sys    *actor.ActorSystem
+	pid    func() *actor.PID
+	events *broadcast // nil: by subscription
 }
 
 // ErrNotRunning is what a Ref answers before Run and after the consumer's end.
@@ -76,33 +76,19 @@ func (r Ref) Shutdown(ctx context.Context) error {
 }
 
 // Events sends what happens to the channel, from now on, until ctx ends or the consumer does; then the channel is
-// closed. Before Run it waits for it. Events that find the buffer full are dropped: a slow reader never slows the
-// consumer down.
+// closed. A Consumer's events can be asked for before Run, and then none is missed. Events that find the buffer full
+// are dropped: a slow reader never slows the consumer down.
 func (r Ref) Events(ctx context.Context, buffer int) <-chan messages.Event {
-	out := make(chan messages.Event, max(buffer, 1))
-	if r.ready == nil {
-		r.subscribe(ctx, out)
-		return out
+	if r.events != nil {
+		return r.events.listen(ctx, buffer)
 	}
-	go func() { // ends with ctx, or when the consumer runs
-		select {
-		case <-r.ready:
-			r.subscribe(ctx, out)
-		case <-ctx.Done():
-			close(out)
-		}
-	}()
-	return out
-}
-
-// subscribe spawns the actor that owns out and closes it.
-func (r Ref) subscribe(ctx context.Context, out chan<- messages.Event) {
+	out := make(chan messages.Event, max(buffer, 1))
 	pid := r.PID()
 	if pid == nil {
 		close(out)
-		return
+		return out
 	}
-	reader := r.sys.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+	reader := r.sys.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) { // this actor owns out
 		switch e := c.Message().(type) {
 		case *actor.Started:
 			c.Watch(pid)
@@ -119,6 +105,7 @@ func (r Ref) subscribe(ctx context.Context, out chan<- messages.Event) {
 		}
 	}))
 	context.AfterFunc(ctx, func() { r.sys.Root.Stop(reader) })
+	return out
 }
 
 // ask sends a request and waits for the answer, bounded by ctx.

@@ -9,6 +9,9 @@ import (
 
 // publish sends an event to whoever has subscribed.
 func (s *supervisor) publish(e messages.Event) {
+	if s.set.Event != nil {
+		s.set.Event(e)
+	}
 	for _, who := range s.subscribers {
 		s.ctx.Send(who, e)
 	}

@@ -39,6 +39,8 @@ type Settings struct {
 	Logger      *slog.Logger
 	LogContents bool
 	Random      func() float64 // for jitter; nil: none
+	// Event is told what happens, besides subscribers; it must not block. It may be nil.
+	Event func(messages.Event)
 	// Ended is told once an incarnation has ended, with what Run returns. It may be nil.
 	Ended func(error)
 }

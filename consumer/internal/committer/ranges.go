@@ -2,24 +2,21 @@ package committer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
-
-	"github.com/IBM/sarama"
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 	"github.com/ottla-go/ottla/consumer/internal/offsets"
 	"github.com/ottla-go/ottla/supervisor"
 )
 
-// Ranges knows what the log of a partition holds. Its methods may block until ctx ends.
+// Ranges knows what the log of a partition holds: the source. What passes by itself, a leader that moves or a broker
+// that is away, it waits out until ctx ends; so any of its errors lasts until somebody acts.
 type Ranges interface {
-	// Range answers the first offset of the log, and the one that the next produced record will get: the high-water
-	// mark, also where only committed transactions are read.
+	// Range answers the first offset of the log and the one behind its last readable record: the high-water mark, or
+	// with committed reads the last stable offset.
 	Range(ctx context.Context, topic string, partition int32) (first, end int64, err error)
-	// OffsetAt answers the offset of the first record whose timestamp is at or later; -1 if there is none.
+	// OffsetAt answers the offset of the first record whose timestamp is at or later, and the end if there is none.
 	OffsetAt(ctx context.Context, topic string, partition int32, at time.Time) (int64, error)
 }
 
@@ -54,10 +51,7 @@ func (s span) after(offset int64) int64 { return min(max(offset+1, s.first), s.e
 
 // span reads the log's range.
 func (k *claim) span(ctx context.Context) (s span, err error) {
-	err = k.persist(ctx, "the log's range", func() (err error) {
-		s.first, s.end, err = k.c.set.Ranges.Range(ctx, k.claim.Topic, k.claim.Partition)
-		return err
-	})
+	s.first, s.end, err = k.c.set.Ranges.Range(ctx, k.claim.Topic, k.claim.Partition)
 	return s, err
 }
 
@@ -65,19 +59,13 @@ func (k *claim) span(ctx context.Context) (s span, err error) {
 func (k *claim) resolve(ctx context.Context, choice offsets.Choice, log span) (next int64, err error) {
 	at, timed := choice.Time()
 	switch {
-	case !timed && choice == offsets.Latest:
+	case timed:
+		return k.c.set.Ranges.OffsetAt(ctx, k.claim.Topic, k.claim.Partition, at)
+	case choice == offsets.Latest:
 		return log.end, nil
-	case !timed:
+	default:
 		return log.first, nil
 	}
-	err = k.persist(ctx, "the offset at a time", func() (err error) {
-		next, err = k.c.set.Ranges.OffsetAt(ctx, k.claim.Topic, k.claim.Partition, at)
-		return err
-	})
-	if err == nil && next < 0 {
-		next = log.end
-	}
-	return next, err
 }
 
 // Readable implements supervisor.Commits. An offset that the log holds after all is the answer, unless it is to be
@@ -105,33 +93,4 @@ func (k *claim) within(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(k.ctx, func() { cancel(context.Cause(k.ctx)) })
 	return ctx, func() { stop(); cancel(nil) }
-}
-
-// persist asks again, paced, until there is an answer, an error that lasts, or ctx ends.
-func (k *claim) persist(ctx context.Context, what string, ask func() error) error {
-	var warned time.Time
-	for failures := 1; ; failures++ {
-		err := ask()
-		var code sarama.KError
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.As(err, &code) && lasting[code] != "":
-			return fmt.Errorf("ottla: %s of %s/%d cannot be read: %w (%s)", what, k.claim.Topic, k.claim.Partition, err, lasting[code])
-		}
-		if now := time.Now(); now.Sub(warned) >= 10*time.Second {
-			warned = now
-			k.c.set.Logger.Warn("cannot be read yet: the claim waits", slog.String("what", what),
-				slog.String("claim", k.claim.String()), slog.Any("error", err))
-		}
-		pause := time.NewTimer(quick.after(failures))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return context.Cause(ctx)
-		}
-	}
 }

@@ -291,8 +291,12 @@ type bench struct {
 }
 
 func newBench(t testing.TB, b *broker, change ...func(*Settings)) *bench {
+	return newStatic(t, b, "", change...)
+}
+
+func newStatic(t testing.TB, b *broker, instance string, change ...func(*Settings)) *bench {
 	x := &bench{t: t, broker: b, inbox: &inbox{start: b.start}, logs: &strings.Builder{}}
-	x.coord = conn.NewCoordinator(b.dial, "")
+	x.coord = conn.NewCoordinator(b.dial, instance)
 	x.coord.OnReport(func(_ conn.Identity, err error) {
 		x.mu.Lock()
 		defer x.mu.Unlock()

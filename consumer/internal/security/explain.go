@@ -41,7 +41,8 @@ func Explain(err error, tlsOn bool) error {
 	return err
 }
 
-// Denied says that the brokers answer but refuse us for our security settings: waiting will not help.
+// Denied says that a broker answers but refuses us, or we refuse it, for the security settings: waiting will not
+// help. A bare [HungUp] may mean that as well.
 func Denied(err error) bool {
 	var (
 		authority x509.UnknownAuthorityError
@@ -52,7 +53,7 @@ func Denied(err error) bool {
 	return errors.Is(err, sarama.ErrSASLAuthenticationFailed) || errors.Is(err, sarama.ErrUnsupportedSASLMechanism) ||
 		errors.Is(err, sarama.ErrIllegalSASLState) || errors.Is(err, ErrToken) ||
 		errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &header) ||
-		alert(err) || hungUp(err)
+		alert(err)
 }
 
 func remedy(err error, tlsOn bool) string {
@@ -82,9 +83,9 @@ func remedy(err error, tlsOn bool) string {
 		return "The port does not speak TLS: use the broker's TLS port in Brokers, or leave TLS out"
 	case alert(err):
 		return "The broker does not accept the TLS handshake: if it demands a client certificate, set TLS.CertFile and TLS.KeyFile to one that it trusts"
-	case hungUp(err) && tlsOn:
+	case HungUp(err) && tlsOn:
 		return "The broker hung up: if its port does not speak TLS, leave TLS out; if it demands SASL, set SASL (and check user and password); if it demands a client certificate, set TLS.CertFile and TLS.KeyFile"
-	case hungUp(err):
+	case HungUp(err):
 		return "The broker hung up: if its port speaks TLS, set TLS (TLS.CAFile where the CA is a private one); if it demands SASL, set SASL (and check user and password)"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "The name is not known here: check Brokers, and the brokers' advertised.listeners, which is what they name each other by"
@@ -93,9 +94,10 @@ func remedy(err error, tlsOn bool) string {
 	}
 }
 
-// hungUp: the connection was closed where an answer was due. That is all that a plaintext client learns from a
-// TLS port, a TLS client from Kafka's plaintext port, and a client without SASL from a port that demands it.
-func hungUp(err error) bool {
+// HungUp says that the connection was closed where an answer was due. That is all that a plaintext client learns from a
+// TLS port, a TLS client from Kafka's plaintext port, and a client without SASL from a port that demands it; but
+// a broker that stops hangs up, too.
+func HungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 

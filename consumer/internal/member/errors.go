@@ -1,0 +1,52 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+)
+
+// code is the broker's error code in err; ErrNoError when there is none, also where nobody answered.
+func code(err error) sarama.KError {
+	var k sarama.KError
+	if err == nil || !errors.As(err, &k) {
+		return sarama.ErrNoError
+	}
+	return k
+}
+
+// fatal: trying again cannot help.
+func fatal(k sarama.KError) bool {
+	switch k {
+	case sarama.ErrFencedInstancedId, sarama.ErrGroupAuthorizationFailed, sarama.ErrInconsistentGroupProtocol,
+		sarama.ErrInvalidSessionTimeout, sarama.ErrInvalidGroupId, sarama.ErrGroupMaxSizeReached,
+		sarama.ErrUnsupportedVersion, sarama.ErrInvalidRequest:
+		return true
+	}
+	return false
+}
+
+// explain adds to a fatal error what to do about it.
+func (r *rules) explain(err error) error {
+	var remedy string
+	switch code(err) {
+	case sarama.ErrFencedInstancedId:
+		remedy = fmt.Sprintf("another process has joined the group with the same InstanceID = %q and has taken this one's place: give each process an id of its own", r.instance)
+	case sarama.ErrGroupAuthorizationFailed:
+		remedy = "this user may not READ the group: allow it by an ACL, or set another Group"
+	case sarama.ErrInconsistentGroupProtocol:
+		remedy = "the other members of the group use other balance strategies: during a migration list the old and the new one in Balance"
+	case sarama.ErrInvalidSessionTimeout:
+		remedy = fmt.Sprintf("the broker refuses SessionTimeout = %v: choose one between its group.min.session.timeout.ms and group.max.session.timeout.ms, or change those", r.session)
+	case sarama.ErrInvalidGroupId:
+		remedy = "set Group to a name that Kafka takes"
+	case sarama.ErrGroupMaxSizeReached:
+		remedy = "the group has as many members as the broker's group.max.size allows"
+	case sarama.ErrUnsupportedVersion:
+		remedy = "the broker, or the configured Version, is older than what a group member needs: Kafka 2.4"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, remedy)
+}

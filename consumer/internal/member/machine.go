@@ -1,0 +1,251 @@
+package member
+
+import (
+	"slices"
+	"time"
+)
+
+// rules are the machine's settings.
+type rules struct {
+	instance    string // group.instance.id: static membership (KIP-345) when not empty
+	leaveStatic bool   // a static member leaves for good when it stops
+	cooperative bool   // KIP-429: keep what stays ours over a rebalance
+	session     time.Duration
+	rebalance   time.Duration
+	heartbeat   time.Duration
+	backoff     time.Duration // first pause before a retry; doubles up to 10 times this
+}
+
+// phase of the membership. Heartbeats are sent in all of them while there is a generation.
+type phase int
+
+const (
+	idle     phase = iota // not started
+	unjoined              // must join; perhaps waits for releases, a pause, or the coordinator
+	joining               // JoinGroup is out: waits for the other members
+	planning              // leader only: the assignment is being made
+	syncing               // SyncGroup is out: waits for the leader's plan
+	stable                // assigned
+	leaving               // LeaveGroup is out
+	ended
+)
+
+var phaseNames = [...]string{"idle", "unjoined", "joining", "planning", "syncing", "stable", "leaving", "ended"}
+
+func (p phase) String() string { return phaseNames[p] }
+
+// claim is a partition that we own. While by is never, we keep it.
+type claim struct {
+	by   instant // it is being given up, and should be by then
+	over instant // it is lost if it is not given up by then; never: somebody else sees to that
+}
+
+func (c *claim) kept() bool { return c.by.never() }
+
+// machine is the group protocol, as events in and actions out. It knows no clock, goroutine or connection.
+type machine struct {
+	rules
+
+	phase    phase
+	stopping bool
+	stopBy   instant
+
+	seq     int // of the last request
+	finding int // the look-up in flight; 0: none
+	request int // the join, plan or sync in flight
+	beat    int // the heartbeat in flight
+	leave   int // the leave in flight
+
+	coordinator string // "": not known
+
+	memberID   string
+	generation int32 // -1: none
+	protocol   string
+	leader     bool
+	met        bool // a join was sent: the broker may know us
+	reason     string
+	joinedAt   instant // when the join in flight was sent
+
+	ghost  bool  // the leader of this generation is our own earlier self: nobody leads
+	healed int32 // the generation whose ghost we have joined against once more; 0: none
+
+	owned   map[tp]*claim
+	target  map[tp]bool // the last assignment
+	claimed []tp        // what the last join said that we own
+
+	lease    instant // we own what we own until then
+	lastOK   instant // when the last heartbeat that knew of no rebalance was sent
+	answered instant // when the last heartbeat that was answered well was sent
+	beatAt   instant
+	freshAt  instant // heartbeats are close together after this
+
+	retryAt instant
+	pauseIs time.Duration
+	strikes int // syncs in a row that came too late for their generation
+
+	trouble trouble
+	out     []action
+}
+
+func newMachine(r rules) *machine {
+	return &machine{rules: r, generation: -1, owned: map[tp]*claim{}}
+}
+
+// step takes one event and returns what to do.
+func (m *machine) step(now instant, ev event) []action {
+	m.out = nil
+	if _, ok := ev.(start); ok && m.phase == idle {
+		m.phase = unjoined
+	}
+	switch {
+	case m.phase == ended:
+		return nil
+	case m.phase == idle:
+		switch ev.(type) {
+		case stop, cut:
+			m.finish()
+		}
+		return m.out
+	}
+	m.handle(now, ev)
+	if m.phase != ended {
+		m.advance(now)
+	}
+	return m.out
+}
+
+func (m *machine) handle(now instant, ev event) {
+	switch e := ev.(type) {
+	case cut:
+		m.finish()
+	case stop:
+		if !m.stopping { // a join in hand goes on: the last commits need its generation
+			m.stopping, m.stopBy = true, e.by
+		}
+	case found:
+		if e.seq == m.finding {
+			m.onFound(now, e)
+		}
+	case joined:
+		if e.seq == m.request && m.phase == joining {
+			m.onJoined(now, e)
+		}
+	case planned:
+		if e.seq == m.request && m.phase == planning {
+			m.onPlanned(now, e)
+		}
+	case synced:
+		if e.seq == m.request && m.phase == syncing {
+			m.onSynced(now, e)
+		}
+	case beaten:
+		if e.seq == m.beat {
+			m.beat = 0
+			m.onBeat(now, e.sent, e.err)
+		}
+	case told:
+		if m.generation >= 0 && e.member == m.memberID && e.generation == m.generation {
+			m.onTold(now, e.err)
+		}
+	case left:
+		if e.seq == m.leave && m.phase == leaving {
+			m.onLeft(now, e.err)
+		}
+	case released:
+		m.onReleased(e.tps)
+	case rejoin:
+		if m.phase == stable && !m.stopping {
+			m.phase, m.reason = unjoined, e.reason
+		}
+	}
+}
+
+// advance does whatever the state allows by now. The lease comes before all else.
+func (m *machine) advance(now instant) {
+	m.checkLease(now)
+	m.checkOverdue(now)
+	if m.phase == stable && !m.stopping {
+		m.settle()
+	}
+	m.giveUpAll(now)
+	if m.tryLeave(now) {
+		return
+	}
+	m.tell(now)
+	if m.coordinator == "" {
+		m.look(now)
+		return
+	}
+	m.tryBeat(now)
+	m.tryJoin(now)
+}
+
+// next is when step wants a tick at the latest; never: only an event changes anything.
+func (m *machine) next() instant {
+	var t instant
+	earlier := func(x instant) {
+		if !x.never() && (t.never() || t.after(x)) {
+			t = x
+		}
+	}
+	if m.phase == idle || m.phase == ended {
+		return t
+	}
+	if m.coordinator == "" && m.finding == 0 || m.mayJoin() || m.mayLeave() {
+		earlier(m.retryAt)
+	}
+	if m.mayBeat() {
+		earlier(m.beatAt)
+	}
+	if len(m.owned) > 0 {
+		earlier(m.lease)
+	}
+	for _, c := range m.owned {
+		earlier(c.over)
+	}
+	earlier(m.trouble.due())
+	return t
+}
+
+// finish ends everything without a word to the broker.
+func (m *machine) finish() {
+	m.phase = ended
+	clear(m.owned)
+	m.emit(end{})
+}
+
+// ruin ends the membership for good.
+func (m *machine) ruin(err error) {
+	m.loseAll(err)
+	m.phase = ended
+	m.emit(fail{m.rules.explain(err)})
+}
+
+// pause puts the next attempt off: 1, 2, 4 … 10 times the backoff.
+func (m *machine) pause(now instant) {
+	m.pauseIs = min(max(2*m.pauseIs, m.backoff), 10*m.backoff)
+	m.retryAt = now.add(m.pauseIs)
+}
+
+func (m *machine) id() int       { m.seq++; return m.seq }
+func (m *machine) emit(a action) { m.out = append(m.out, a) }
+
+// identify sets who we are.
+func (m *machine) identify(member string, generation int32) {
+	if m.memberID != member || m.generation != generation {
+		m.memberID, m.generation = member, generation
+		m.emit(identify{member, generation})
+	}
+}
+
+// ours lists the owned partitions that match, in order.
+func (m *machine) ours(match func(tp, *claim) bool) []tp {
+	var all []tp
+	for p, c := range m.owned {
+		if match(p, c) {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, tp.compare)
+	return all
+}

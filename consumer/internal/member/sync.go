@@ -1,0 +1,86 @@
+package member
+
+import (
+	"github.com/IBM/sarama"
+)
+
+func (m *machine) onPlanned(now instant, e planned) {
+	if m.request = 0; e.err != nil { // the plan needs metadata that nobody could give: start over
+		m.phase = unjoined
+		m.blame(now, e.err, false)
+		m.pause(now)
+		return
+	}
+	m.sync(e.plan)
+}
+
+func (m *machine) sync(plan any) {
+	m.phase, m.request = syncing, m.id()
+	m.emit(sendSync{m.request, m.memberID, m.generation, m.protocol, plan})
+}
+
+func (m *machine) onSynced(now instant, e synced) {
+	m.request, m.phase = 0, unjoined
+	switch {
+	case code(e.err) == sarama.ErrRebalanceInProgress: // the next rebalance is on: join it
+		if m.strikes++; m.strikes > 2 {
+			m.pause(now)
+		}
+		return
+	case e.err != nil:
+		m.refused(now, e.err)
+		return
+	}
+	m.renew(e.sent)
+	if now.reached(m.lease) {
+		return // an answer from the past: we slept, and somebody else may have all of it
+	}
+	m.praise()
+	m.phase, m.strikes, m.lastOK = stable, 0, e.sent
+	if m.freshAt = now; m.beat == 0 && m.beatAt.after(now.add(fresh)) {
+		m.beatAt = now.add(fresh)
+	}
+	m.emit(member{m.memberID, m.generation})
+
+	m.target = map[tp]bool{}
+	for _, p := range e.assigned {
+		m.target[p] = true
+	}
+	gone := m.ours(func(p tp, c *claim) bool { return !m.target[p] && c.kept() })
+	m.revoke(gone, now.add(m.rebalance-m.reserve()))
+
+	if m.ghost && m.healed != m.generation && !m.stopping {
+		if m.cooperative { // an eager member would have to give up at once what it takes
+			m.settle()
+		}
+		m.phase, m.reason, m.healed = unjoined, "the leader is back and must watch the topics", m.generation
+	}
+}
+
+// settle: stable. Take what is assigned and not held, and join again once everything that the last join claimed
+// and the assignment took away has been given up: the leader keeps it from its next owner until then.
+func (m *machine) settle() {
+	var added []tp
+	for p := range m.target {
+		if m.owned[p] == nil {
+			m.owned[p] = &claim{}
+			added = append(added, p)
+		}
+	}
+	if len(added) > 0 {
+		m.emit(assign{sorted(added)})
+	}
+	freed := false
+	for _, p := range m.claimed {
+		if m.target[p] {
+			continue
+		}
+		if m.owned[p] != nil {
+			return
+		}
+		freed = true
+	}
+	if freed {
+		m.phase, m.reason = unjoined, "partitions were given up for other members"
+	}
+}
