@@ -134,7 +134,7 @@ func (b *Backlog) Append(seek uint64, batch Batch) (bytes int) {
 	for ; i < n; i++ {
 		size := batch.Size(i)
 		b.ring[(b.first+b.length)&(len(b.ring)-1)] = entry{
-			offset: batch.Offset(i), from: source, index: int32(i), size: int32(size), //nolint:gosec // a fetch is below 2 GiB
+			offset: batch.Offset(i), from: source, index: int32(i), size: int32(size), // a fetch is below 2 GiB
 		}
 		b.length++
 		b.open++
@@ -261,7 +261,7 @@ func (b *Backlog) find(offset int64) *entry {
 	}
 	lo, hi := 0, b.length
 	for lo < hi {
-		mid := int(uint(lo+hi) >> 1) //nolint:gosec // both are small and not negative
+		mid := int(uint(lo+hi) >> 1)
 		switch e := b.at(mid); {
 		case e.offset == offset:
 			return e

@@ -11,7 +11,7 @@ import (
 
 // sarama logs through a global variable, which by default throws everything away. It is set when this package is
 // initialised, before anybody can read it in another goroutine; an application that sets its own later, wins.
-func init() { sarama.Logger = &saramaLines }
+func init() { sarama.Logger = &saramaLines } //nolint:gochecknoinits // the only time at which nobody reads it
 
 var saramaLines saramaLog
 

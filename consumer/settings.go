@@ -11,7 +11,7 @@ import (
 	"github.com/ottla-go/ottla/supervisor"
 )
 
-func init() {
+func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be imported from here
 	wire.Settings = func(config any, relaxed bool) (supervisor.Settings, error) {
 		c, ok := config.(Config)
 		if !ok {

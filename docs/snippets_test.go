@@ -22,7 +22,7 @@ var imports = map[string]string{
 	"slog": "log/slog", "sql": "database/sql", "testing": "testing", "time": "time",
 }
 
-var fence = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+var fence = regexp.MustCompile("(?ms)^```go\n(.*?)\n```$")
 
 type snippet struct {
 	where string // file:line

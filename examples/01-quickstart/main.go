@@ -14,7 +14,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -48,15 +47,15 @@ type shop struct {
 func (s *shop) handle(_ context.Context, rec *consumer.Record, o demo.Order) error {
 	switch {
 	case o.Number == flaky && s.flaky.Add(1) <= 2:
-		say(s.name, "%v (order %d) fails, attempt %d", rec, o.Number, rec.Attempt)
+		sayf(s.name, "%v (order %d) fails, attempt %d", rec, o.Number, rec.Attempt)
 		return errCardReader
 	case o.Number == poisonous && s.panic.Add(1) == 1:
-		say(s.name, "%v (order %d) panics, attempt %d", rec, o.Number, rec.Attempt)
+		sayf(s.name, "%v (order %d) panics, attempt %d", rec, o.Number, rec.Attempt)
 		panic("an order that nobody expected")
 	}
 	s.tally.Finished(rec)
 	if rec.Attempt > 0 {
-		say(s.name, "%v (order %d) succeeds, attempt %d", rec, o.Number, rec.Attempt)
+		sayf(s.name, "%v (order %d) succeeds, attempt %d", rec, o.Number, rec.Attempt)
 	}
 	return nil
 }
@@ -70,18 +69,18 @@ func (s *shop) config(brokers []string, topic, group string) consumer.Config {
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Every(300*time.Millisecond))),
 		},
 		HeartbeatInterval: 200 * time.Millisecond,
-		Logger:            slog.New(slog.NewTextHandler(io.Discard, nil)), // the events below tell the story
+		Logger:            slog.New(slog.DiscardHandler), // the events below tell the story
 	}
 }
 
 func (s *shop) see(e messages.Event) {
 	switch e := e.(type) {
 	case *messages.ClaimAssigned:
-		say(s.name, "owns %s/%d from offset %d on", e.Claim.Topic, e.Claim.Partition, e.Next)
+		sayf(s.name, "owns %s/%d from offset %d on", e.Claim.Topic, e.Claim.Partition, e.Next)
 	case *messages.ClaimRevoked:
-		say(s.name, "gave up %s/%d (%v) in %v", e.Claim.Topic, e.Claim.Partition, e.Reason, e.Took.Round(10*time.Microsecond))
+		sayf(s.name, "gave up %s/%d (%v) in %v", e.Claim.Topic, e.Claim.Partition, e.Reason, e.Took.Round(10*time.Microsecond))
 	case *messages.Failed:
-		say(s.name, "%s failed: %v: %v after %v; other partitions go on", e.Failure.Where(), e.Failure.Err, e.Decision.Action, e.Decision.Delay)
+		sayf(s.name, "%s failed: %v: %v after %v; other partitions go on", e.Failure.Where(), e.Failure.Err, e.Decision.Action, e.Decision.Delay)
 	}
 }
 
@@ -107,7 +106,7 @@ func demonstrate(topic, group string) error {
 		return err
 	}
 	defer end()
-	say("broker", "a Kafka broker in this process listens on %s", strings.Join(addrs, ","))
+	sayf("broker", "a Kafka broker in this process listens on %s", strings.Join(addrs, ","))
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
 	defer cancel()
 
@@ -115,7 +114,7 @@ func demonstrate(topic, group string) error {
 	var fails, panics atomic.Int32
 	join := func(name string) (*demo.Member, error) {
 		s := &shop{name, tally, &fails, &panics}
-		say(name, "joins the group")
+		sayf(name, "joins the group")
 		return demo.Join(s.config(addrs, topic, group), tally, s.see)
 	}
 
@@ -130,7 +129,7 @@ func demonstrate(topic, group string) error {
 			return value
 		})
 	}()
-	say("producer", "sends %d orders", orders)
+	sayf("producer", "sends %d orders", orders)
 
 	wait(ctx, tally, orders/3)
 	second, err := join("member B")
@@ -138,7 +137,7 @@ func demonstrate(topic, group string) error {
 		return err
 	}
 	wait(ctx, tally, orders*2/3)
-	say("member B", "leaves; member A takes over where it stopped")
+	sayf("member B", "leaves; member A takes over where it stopped")
 	if err := second.Leave(); err != nil {
 		return err
 	}
@@ -177,7 +176,7 @@ func consume(brokers []string, topic, group string) error {
 	}()
 	err = c.RunUntilSignal(context.Background())
 	n, _ := s.tally.Processed()
-	say("member", "processed %d records", n)
+	sayf("member", "processed %d records", n)
 	return err
 }
 
@@ -198,6 +197,6 @@ func wait(ctx context.Context, tally *demo.Tally, n int) {
 
 var began = time.Now()
 
-func say(who, format string, args ...any) {
+func sayf(who, format string, args ...any) {
 	fmt.Printf("%6.3fs  %-8s  %s\n", time.Since(began).Seconds(), who, fmt.Sprintf(format, args...))
 }

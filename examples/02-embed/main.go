@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -104,13 +103,13 @@ func run() error {
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Quick())),
 		},
 		HeartbeatInterval: 200 * time.Millisecond,
-		Logger:            slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:            slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err // a bad Config never reaches the tree
 	}
 
-	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
 	sys := actor.NewActorSystem(actor.WithLoggerFactory(quiet))
 	defer sys.Shutdown()
 	s := &shop{props: props, closed: make(chan struct{})}

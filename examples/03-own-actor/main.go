@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -167,7 +166,7 @@ func run() error {
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Every(50*time.Millisecond))),
 		},
 		HeartbeatInterval: 200 * time.Millisecond,
-		Logger:            slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:            slog.New(slog.DiscardHandler),
 	}, tally, nil)
 	if err != nil {
 		return err

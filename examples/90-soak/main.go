@@ -15,7 +15,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -121,7 +120,7 @@ func (f *flags) demonstrate() error {
 	tally := demo.NewTally()
 	cfg := f.config(addrs, tally)
 	cfg.HeartbeatInterval = 100 * time.Millisecond
-	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	produced := make(chan error, 1)
 	go func() {
 		produced <- demo.Produce(ctx, addrs, f.topic, f.records, 3*time.Second, func(n int) []byte { return fmt.Append(nil, n) })
