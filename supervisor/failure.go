@@ -51,6 +51,14 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	s.decide(c, p)
 }
 
+// record is the attempt that failed; nil when no record is concerned.
+func (p *pending) record() *messages.Record {
+	if p.fault == nil {
+		return nil
+	}
+	return p.fault.Record
+}
+
 func asError(reason any) error {
 	if err, ok := reason.(error); ok {
 		return err
@@ -109,7 +117,7 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 		s.advanceThenSkip(c, p, d)
 		return
 	}
-	s.logFailure(&p.failure, d)
+	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 	switch {
 	case p.fault == nil:
@@ -208,7 +216,7 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 				p.failure.Class = messages.ClassStore
 				p.failure.Err = fmt.Errorf("the record was to be skipped, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
 			}
-			s.logFailure(&p.failure, d)
+			s.logFailure(&p.failure, p.record(), d)
 			s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 			s.resolveHead(c, p, d)
 			if err == nil {
@@ -233,7 +241,7 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 	wait := time.Second << min(c.fences, 6)
 	c.fences++
 	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
-	s.logFailure(&p.failure, d)
+	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 	if !c.mailbox.Judge(p.fault, p.failure, d) {
 		return
@@ -316,7 +324,7 @@ func (s *supervisor) block(c *claim, b *blockedSource, err error) {
 	c.blocked = b
 	failure := s.faultOf(c, messages.ClassSource, err)
 	d := messages.Decision{Action: messages.ActionPark, Reason: err.Error(), Rule: "source", Left: -1}
-	s.logFailure(&failure, d)
+	s.logFailure(&failure, nil, d)
 	c.mailbox.Note(failure, d)
 	s.publish(&messages.Failed{Failure: failure, Decision: d})
 	s.publish(&messages.Parked{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: b.offset}, Reason: d.Reason})

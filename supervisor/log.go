@@ -10,7 +10,8 @@ import (
 )
 
 // logFailure is the one line of a failure: what happened, what will happen next and when, what waits meanwhile.
-func (s *supervisor) logFailure(f *messages.Failure, d messages.Decision) {
+// Contents of the record, if there is one, are in it only on request.
+func (s *supervisor) logFailure(f *messages.Failure, r *messages.Record, d messages.Decision) {
 	attrs := []any{
 		slog.String("topic", f.Topic), slog.Int("partition", int(f.Partition)), slog.Int64("offset", f.Offset),
 		slog.Int("attempt", f.Attempt), slog.Int("incarnation", f.Incarnation), slog.String("class", f.Class.String()),
@@ -20,8 +21,11 @@ func (s *supervisor) logFailure(f *messages.Failure, d messages.Decision) {
 	if d.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", d.Delay), slog.Time("at", time.Now().Add(d.Delay)))
 	}
-	if len(f.Key) > 0 && s.set.LogContents && utf8.Valid(f.Key) {
-		attrs = append(attrs, slog.String("key", string(f.Key)))
+	if r != nil {
+		attrs = append(attrs, slog.String("request", r.RequestID()), slog.Time(timeKey(r.TimeKind), r.Time))
+		if s.set.LogContents {
+			attrs = append(attrs, slog.String("key", printable(r.Key)), slog.String("value", printable(r.Value)))
+		}
 	}
 	var panicked *messages.PanicError
 	if asPanic(f.Err, &panicked) {
@@ -32,6 +36,28 @@ func (s *supervisor) logFailure(f *messages.Failure, d messages.Decision) {
 		text = "Partition failed"
 	}
 	s.log.Error(text, attrs...)
+}
+
+func timeKey(k messages.TimeKind) string {
+	if k == messages.LogAppendTime {
+		return "logAppendTime"
+	}
+	return "createTime"
+}
+
+// contentsMax is how much of a key or a value goes into a log line.
+const contentsMax = 4 << 10
+
+// printable is text as it is, and anything else in hexadecimal.
+func printable(b []byte) string {
+	cut := ""
+	if len(b) > contentsMax {
+		b, cut = b[:contentsMax], "…"
+	}
+	if utf8.Valid(b) {
+		return string(b) + cut
+	}
+	return fmt.Sprintf("%x%s", b, cut)
 }
 
 // describe says in words what is done about a failure.
