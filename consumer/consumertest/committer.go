@@ -1,0 +1,302 @@
+package consumertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+// errClosed is what a commit is answered with whose claim was closed before.
+var errClosed = errors.New("consumertest: the claim was closed before the offset was committed")
+
+// committer keeps the offsets of claims in the script's logs.
+type committer struct {
+	k     *Kit
+	inbox supervisor.Inbox
+	work  sync.WaitGroup
+
+	mu      sync.Mutex
+	open    []*commits
+	stopped bool
+}
+
+var _ supervisor.Committer = (*committer)(nil)
+
+// Claim implements supervisor.Committer.
+func (c *committer) Claim(claim messages.Claim) supervisor.Commits {
+	s := &commits{c: c, claim: claim, log: c.k.log(placeOf(claim)), note: actors.Progress{Next: -1}}
+	s.ctx, s.end = context.WithCancelCause(context.Background())
+	c.mu.Lock()
+	c.open = append(c.open, s)
+	stopped := c.stopped
+	c.mu.Unlock()
+	if stopped {
+		s.Close()
+	}
+	return s
+}
+
+// Stop implements supervisor.Committer.
+func (c *committer) Stop() {
+	c.mu.Lock()
+	open := c.open
+	c.open, c.stopped = nil, true
+	c.mu.Unlock()
+	for _, s := range open {
+		s.Close()
+	}
+	c.work.Wait()
+}
+
+// commits are those of one claim: one request in flight at a time, and the newest note goes into the next one.
+type commits struct {
+	c     *committer
+	claim messages.Claim
+	log   *partitionLog
+	ctx   context.Context // ends with the claim
+	end   context.CancelCauseFunc
+
+	mu      sync.Mutex
+	note    actors.Progress
+	said    uint64
+	acked   uint64
+	sending bool
+	closed  bool
+	waiters []waiter
+	fence   int64
+}
+
+type waiter struct {
+	note uint64
+	done func(error)
+}
+
+var _ supervisor.Commits = (*commits)(nil)
+
+// Commit implements supervisor.Commits. Its caller holds a lock that done takes.
+func (s *commits) Commit(p actors.Progress, _ bool, done func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.later(done, errClosed)
+		return
+	}
+	if p != s.note {
+		s.note = p
+		s.said++
+	}
+	if s.acked == s.said {
+		s.later(done, nil)
+		return
+	}
+	if done != nil {
+		s.waiters = append(s.waiters, waiter{s.said, done})
+	}
+	s.send()
+}
+
+func (s *commits) later(done func(error), err error) {
+	if done != nil {
+		s.c.work.Go(func() { done(err) })
+	}
+}
+
+// send needs the lock.
+func (s *commits) send() {
+	if !s.sending {
+		s.sending = true
+		s.c.work.Go(s.run)
+	}
+}
+
+// run sends until everything is acknowledged, or the claim is closed.
+func (s *commits) run() {
+	for failures := 0; ; {
+		s.mu.Lock()
+		if s.closed || s.acked == s.said {
+			s.sending = false
+			s.mu.Unlock()
+			return
+		}
+		p, n := s.note, s.said
+		s.mu.Unlock()
+		takes, err := s.c.k.committing()
+		if !s.pause(takes) {
+			continue
+		}
+		var meta string
+		if err == nil {
+			meta, err = s.log.commit(p)
+		}
+		if err != nil {
+			s.c.inbox.CommitFailed(s.claim, p.Next, err, false)
+			s.pause(min(time.Second, 100*time.Millisecond<<min(failures, 4)))
+			failures++
+			continue
+		}
+		failures = 0
+		s.c.k.noteCommit(s.claim, p, meta)
+		s.acknowledge(n)
+		s.c.inbox.Committed(s.claim, p.Next)
+	}
+}
+
+// pause answers false when the claim has been closed.
+func (s *commits) pause(d time.Duration) bool {
+	if d <= 0 {
+		return s.ctx.Err() == nil
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+func (s *commits) acknowledge(n uint64) {
+	s.mu.Lock()
+	s.acked = n
+	var told []waiter
+	for len(s.waiters) > 0 && s.waiters[0].note <= n {
+		told = append(told, s.waiters[0])
+		s.waiters = s.waiters[1:]
+	}
+	s.mu.Unlock()
+	for _, w := range told {
+		w.done(nil)
+	}
+}
+
+// Flush implements supervisor.Commits.
+func (s *commits) Flush(ctx context.Context) error {
+	answer := make(chan error, 1)
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return errClosed
+	case s.acked == s.said:
+		s.mu.Unlock()
+		return nil
+	}
+	s.waiters = append(s.waiters, waiter{s.said, func(err error) { answer <- err }})
+	s.send()
+	s.mu.Unlock()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close implements supervisor.Commits.
+func (s *commits) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	waiters, dropped, next := s.waiters, s.acked != s.said, s.note.Next
+	s.waiters = nil
+	s.mu.Unlock()
+	s.end(errClosed)
+	if dropped {
+		s.c.inbox.CommitFailed(s.claim, next, errClosed, true)
+	}
+	for _, w := range waiters {
+		w.done(errClosed)
+	}
+}
+
+// Start implements supervisor.Commits.
+func (s *commits) Start(ctx context.Context) (supervisor.Start, error) {
+	if err := s.c.k.starting(); err != nil {
+		return supervisor.Start{}, err
+	}
+	if s.c.k.cfg.Offsets.Store != nil {
+		return s.startByStore(ctx)
+	}
+	p, known, err := s.log.last()
+	if err != nil {
+		s.c.k.fault("the metadata of %v cannot be read: %v", s.log.place, err)
+	}
+	if !known {
+		return s.startBy(s.c.k.cfg.Offsets.Start, consumer.Unknown)
+	}
+	return s.inRange(supervisor.Start{Next: p.Next, Progress: p})
+}
+
+func (s *commits) startByStore(ctx context.Context) (supervisor.Start, error) {
+	pos, err := s.c.k.cfg.Offsets.Store.Acquire(ctx, s.claim)
+	if err != nil {
+		return supervisor.Start{}, fmt.Errorf("the offset store did not acquire %v: %w", s.log.place, err)
+	}
+	s.mu.Lock()
+	s.fence = pos.Fence
+	s.mu.Unlock()
+	start := supervisor.Start{Next: pos.Next}
+	if pos.Next == consumer.Unknown {
+		start, err = s.startBy(s.c.k.cfg.Offsets.Start, consumer.Unknown)
+	} else {
+		start, err = s.inRange(start)
+	}
+	start.Fence = pos.Fence
+	return start, err
+}
+
+// startBy begins where a choice says.
+func (s *commits) startBy(choice consumer.Choice, offset int64) (supervisor.Start, error) {
+	if choice == consumer.Fail {
+		return supervisor.Start{}, s.log.outside(offset)
+	}
+	next := s.log.resolve(choice)
+	return supervisor.Start{Next: next, Progress: actors.Progress{Next: next}}, nil
+}
+
+// inRange applies the out-of-range choice where it has to.
+func (s *commits) inRange(start supervisor.Start) (supervisor.Start, error) {
+	if low, high := s.log.span(); low <= start.Next && start.Next <= high {
+		return start, nil
+	}
+	moved, err := s.startBy(s.c.k.cfg.Offsets.OutOfRange, start.Next)
+	if err == nil {
+		moved.Moved = &messages.Moved{Claim: s.claim, From: start.Next, To: moved.Next, Why: "out of range"}
+	}
+	return moved, err
+}
+
+// Readable implements supervisor.Commits.
+func (s *commits) Readable(_ context.Context, offset int64, skip bool) (int64, error) {
+	low, high := s.log.span()
+	if skip {
+		return min(max(offset+1, low), high), nil
+	}
+	start, err := s.inRange(supervisor.Start{Next: offset})
+	return start.Next, err
+}
+
+// Advance implements supervisor.Commits.
+func (s *commits) Advance(ctx context.Context, next int64) error {
+	store := s.c.k.cfg.Offsets.Store
+	if store == nil {
+		return nil
+	}
+	advancer, ok := store.(consumer.Advancer)
+	if !ok {
+		return fmt.Errorf("the offset store %T has no method Advance: a record cannot be skipped", store)
+	}
+	s.mu.Lock()
+	fence := s.fence
+	s.mu.Unlock()
+	return advancer.Advance(ctx, s.claim, next, fence)
+}
