@@ -10,8 +10,8 @@ import (
 
 	"github.com/ottla-go/ottla/consumer/internal/committer"
 	"github.com/ottla-go/ottla/consumer/internal/conn"
+	"github.com/ottla-go/ottla/consumer/internal/member"
 	"github.com/ottla-go/ottla/consumer/internal/source"
-	"github.com/ottla-go/ottla/consumer/internal/tmpmember"
 	"github.com/ottla-go/ottla/supervisor"
 )
 
@@ -57,10 +57,11 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 		Interval: c.Commit.Interval, Start: c.Offsets.Start, OutOfRange: c.Offsets.OutOfRange,
 		Store: c.Offsets.Store, AlsoToKafka: c.Offsets.AlsoToKafka, Version: dialing.Version, Logger: c.Logger,
 	})
-	group := tmpmember.New(tmpmember.Options{
-		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Strategies: strategies(c.Balance), Cooperative: c.Balance[0] == CooperativeSticky,
-		Session: c.SessionTimeout, Rebalance: c.RebalanceTimeout, Heartbeat: c.HeartbeatInterval,
-		Version: dialing.Version, Cluster: cluster, Coordinator: coordinator, Inbox: notices,
+	group := member.New(member.Options{
+		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Strategies: strategies(c.Balance),
+		SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout, HeartbeatInterval: c.HeartbeatInterval,
+		Cluster: cluster, Coordinator: coordinator, Inbox: notices, Version: dialing.Version,
+		TLS: dialing.Net.TLS.Enable, Logger: c.Logger,
 	})
 	return supervisor.Link{Membership: group, Source: records, Committer: lastOne{commits, cluster, dialer}}, nil
 }

@@ -44,6 +44,9 @@ func Explain(err error, tlsOn bool) error {
 // Denied says that a broker answers but refuses us, or we refuse it, for the security settings: waiting will not
 // help. A bare [HungUp] may mean that as well.
 func Denied(err error) bool {
+	if err == nil {
+		return false
+	}
 	var (
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
