@@ -153,3 +153,10 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// A look-up that succeeds asks about its nil error, too.
+func TestNothingIsDeniedWithoutAnError(t *testing.T) {
+	if security.Denied(nil) || security.Explain(nil, true) != nil {
+		t.Error("nil is no error")
+	}
+}
