@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/supervisor"
@@ -44,7 +45,8 @@ func cluster(t testing.TB) *kafka {
 		k.fake, k.brokers = fake, fake.ListenAddrs()
 	}
 	admin, err := kgo.NewClient(kgo.SeedBrokers(k.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(50*time.Millisecond))
+		kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.MaxVersions(kversion.V3_6_0())) // before requests name topics by id
 	if err != nil {
 		t.Fatal(err)
 	}

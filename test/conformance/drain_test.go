@@ -156,9 +156,9 @@ func TestDrainThirdSignal(t *testing.T) {
 	go func() { ended <- c.RunUntilSignal(context.Background(), syscall.SIGUSR1) }()
 	eventually(t, "the handler stands", func() bool { return len(l.running("a")) == 1 && l.count() == 1 })
 	for range 3 {
-		was := k.journal.count("signal number=")
+		was := k.journal.count("INFO signal ")
 		signalSelf(t)
-		eventually(t, "the signal has come", func() bool { return k.journal.count("signal number=") > was })
+		eventually(t, "the signal has come", func() bool { return k.journal.count("INFO signal ") > was })
 	}
 	began := time.Now()
 	_ = received(t, ended, "Run ends after the third signal")

@@ -1,0 +1,132 @@
+package conformance
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ottla-go/ottla/consumer"
+)
+
+// TestMixedGroup: members of ours, of sarama's ConsumerGroup and, on a real broker, of Kafka's Java client, all
+// cooperative-sticky, come and go. No partition is ever owned by two, and all are owned at the end.
+func TestMixedGroup(t *testing.T) {
+	const partitions, each, rounds = 12, 800, 4
+	k := cluster(t)
+	topic := k.topic(partitions)
+	group := "g-" + topic
+	k.fill(topic, partitions, 0, each)
+	o, l := newOwners(), newLedger(partitions, each)
+	ours := func() *member {
+		name := name("ottla")
+		cfg := k.config(name, group, topic)
+		cfg.Hooks = o.hooks(name)
+		cfg.Handler = l.keeps(name, func(ctx context.Context, _ *consumer.Record) error { work(ctx.Done(), time.Millisecond); return nil })
+		return start(t, name, cfg)
+	}
+	var javas []*java
+	if realBrokers() != nil { // they handle no records: two come, and one stays for a part of the time only
+		for range 2 {
+			javas = append(javas, startJava(t, name("java"), k.config("", group, topic), o, k.journal))
+		}
+		eventually(t, "the Java members own partitions", func() bool { return o.all(partitions) })
+	}
+	stay := ours()
+	var members sync.WaitGroup
+	for slot := range 4 {
+		members.Go(func() {
+			random := rand.New(rand.NewPCG(2, uint64(slot)))
+			pause := func(least, more int) { work(t.Context().Done(), time.Duration(least+random.IntN(more))*time.Millisecond) }
+			for range rounds {
+				pause(0, 300)
+				if slot%2 == 0 {
+					m := ours()
+					pause(300, 900)
+					m.leave()
+					continue
+				}
+				if m := startPlain(t, name("sarama"), k.config("", group, topic), o, l); m != nil {
+					pause(300, 900)
+					m.leave()
+				}
+			}
+		})
+	}
+	if len(javas) > 0 {
+		work(t.Context().Done(), time.Second)
+		javas[0].leave(t)
+	}
+	members.Wait()
+	eventually(t, "every partition has one owner", func() bool { return o.all(partitions) })
+	if len(javas) > 0 {
+		javas[1].leave(t)
+	}
+	eventually(t, "the one that stayed owns all", func() bool {
+		for _, owners := range o.now() {
+			if len(owners) != 1 || owners[0] != stay.name {
+				return false
+			}
+		}
+		return len(o.now()) == partitions
+	})
+	if realBrokers() == nil {
+		eventually(t, "all are processed", l.done)
+	}
+	stay.leave()
+	t.Logf("%d claims, %d records", o.twice(t), l.count())
+	for _, f := range l.faults {
+		t.Error(f)
+	}
+	if o.lost > 0 {
+		t.Errorf("%d claims were lost: nobody was silent", o.lost)
+	}
+}
+
+// TestMixedGroupLeaveWhileTheCoordinatorMoves: members leave in the very moment in which the group gets another
+// coordinator. None of them is left behind in the group, which would have to wait a session for it.
+func TestMixedGroupLeaveWhileTheCoordinatorMoves(t *testing.T) {
+	fakeOnly(t, "a coordinator cannot be moved without ending a node; TestThreeNodesCoordinatorKilled does that")
+	const partitions, rounds = 6, 6
+	k := cluster(t)
+	topic := k.topic(partitions)
+	group := "g-" + topic
+	o := newOwners()
+	ours := func() *member {
+		name := name("ottla")
+		cfg := k.config(name, group, topic)
+		cfg.SessionTimeout = 30 * time.Second // a ghost would be seen
+		cfg.Hooks = o.hooks(name)
+		cfg.Handler = func(context.Context, *consumer.Record) error { return nil }
+		return start(t, name, cfg)
+	}
+	stay := ours()
+	stay.owns(partitions)
+	for range rounds {
+		m := ours()
+		m.owns(partitions / 2)
+		p := startPlain(t, name("sarama"), k.config("", group, topic), o, newLedger(partitions, 0))
+		eventually(t, "three members share the partitions", func() bool {
+			share := map[string]int{}
+			for _, who := range o.now() {
+				for _, w := range who {
+					share[w]++
+				}
+			}
+			return len(share) == 3 && o.all(partitions)
+		})
+		k.fake.RehashCoordinators()
+		var both sync.WaitGroup
+		both.Go(m.leave)
+		both.Go(p.leave)
+		k.fake.RehashCoordinators()
+		both.Wait()
+		within(t, 10*time.Second, "the one that stayed owns all again", func() bool { return len(stay.partitions()) == partitions && o.all(partitions) })
+	}
+	stay.leave()
+	o.twice(t)
+	if state, n := k.group(group); n != 0 {
+		t.Errorf("the group is %s with %d members at the end", state, n)
+	}
+}
