@@ -98,6 +98,13 @@ func name(kind string) string {
 func (k *kafka) topic(partitions int32) string {
 	k.t.Helper()
 	topic := name("t")
+	k.create(topic, partitions)
+	return topic
+}
+
+// create is topic with a name that is known before.
+func (k *kafka) create(topic string, partitions int32) {
+	k.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, partitions, int16(min(3, len(k.brokers)))
@@ -107,7 +114,6 @@ func (k *kafka) topic(partitions int32) string {
 		k.t.Fatalf("create %s: %v", topic, err)
 	}
 	eventually(k.t, "all partitions of "+topic+" have leaders", func() bool { return k.ready(topic, partitions) })
-	return topic
 }
 
 // ready: every partition has a leader.

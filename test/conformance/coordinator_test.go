@@ -1,0 +1,71 @@
+package conformance
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// TestThreeNodesCoordinatorKilled: the node that coordinates a stable group is killed while a record is in flight. No
+// claim ends, nothing is lost, nothing is handled twice, and commits go on within 20 s, of which a cluster needs
+// nine to miss the node.
+func TestThreeNodesCoordinatorKilled(t *testing.T) {
+	threeNodes(t, "the node that coordinates the group is killed")
+	const partitions, each = 4, 4000
+	k := cluster(t)
+	topic := k.topic(partitions)
+	group := "g-" + topic
+	k.fill(topic, partitions, 0, each)
+	l := newLedger(partitions, each)
+	g := newGate()
+	defer g.release()
+	run := func(name string) *member {
+		cfg := k.config(name, group, topic)
+		cfg.SessionTimeout, cfg.HeartbeatInterval = 30*time.Second, 3*time.Second
+		cfg.Handler = l.keeps(name, func(ctx context.Context, rec *consumer.Record) error {
+			if rec.Partition == 0 && rec.Offset == 100 {
+				<-g.open
+			}
+			work(ctx.Done(), 4*time.Millisecond)
+			return nil
+		})
+		return start(t, name, cfg)
+	}
+	a, b := run("a"), run("b")
+	a.owns(partitions / 2)
+	b.owns(partitions / 2)
+	eventually(t, "partition 0 stands, the others move", func() bool {
+		return l.next(0) == 100 && l.next(1) > 100 && l.next(2) > 100 && l.next(3) > 100
+	})
+	generation := a.status().Generation
+	members := map[string]bool{a.status().Member: true, b.status().Member: true}
+	before := k.committed(group, topic)
+	k.kill(k.coordinator(group))
+	took := within(t, 20*time.Second, "commits go on", func() bool {
+		now, err := k.offsets(group, topic)
+		return err == nil && now[1] > before[1]+10 && now[2] > before[2]+10 && now[3] > before[3]+10
+	})
+	g.release()
+	eventually(t, "all are processed", l.done)
+	for _, m := range []*member{a, b} {
+		s := m.status()
+		if s.Generation != generation || !members[s.Member] {
+			t.Errorf("%s is %s in generation %d, want one of %v in generation %d", m.name, s.Member, s.Generation, members, generation)
+		}
+		if lost := told[*messages.ClaimLost](m); len(lost) > 0 {
+			t.Errorf("%s lost %d claims: %v", m.name, len(lost), lost[0].Err)
+		}
+		for _, e := range told[*messages.ClaimRevoked](m) {
+			if e.Claim.Generation == generation {
+				t.Errorf("%s gave up %v", m.name, e.Claim)
+			}
+		}
+	}
+	a.leave()
+	b.leave()
+	l.clean(t)
+	t.Logf("commits went on %v after the coordinator was killed", took.Round(10*time.Millisecond))
+}

@@ -1,0 +1,103 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kill ends a node of the real cluster as a power cut would. The test's end starts it again, and waits until it has
+// caught up: the next scenario may end another one.
+func (k *kafka) kill(node int32) {
+	k.t.Helper()
+	dir := filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node))
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() {
+		if out, err := exec.Command(filepath.Join(dir, "start")).CombinedOutput(); err != nil {
+			k.t.Errorf("start node %d: %v\n%s", node, err, out)
+		}
+		if !waits(2*time.Minute, k.whole) {
+			k.t.Errorf("node %d has not caught up", node)
+		}
+	})
+	k.journal.note("kill -9 of node %d", node)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// whole: all three nodes are there, and every replica is in sync.
+func (k *kafka) whole() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = nil // all
+	resp, err := req.RequestWith(ctx, k.admin)
+	if err != nil || len(resp.Brokers) < 3 {
+		return false
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if len(p.ISR) < len(p.Replicas) || p.Leader < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// coordinator is the node that coordinates a group.
+func (k *kafka) coordinator(group string) int32 {
+	k.t.Helper()
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.CoordinatorKey, req.CoordinatorKeys = group, []string{group}
+	resp := ask[*kmsg.FindCoordinatorResponse](k, req)
+	if len(resp.Coordinators) > 0 {
+		return resp.Coordinators[0].NodeID
+	}
+	return resp.NodeID
+}
+
+// leader is the node that leads a partition; -1 while there is none.
+func (k *kafka) leader(topic string, partition int32) int32 {
+	k.t.Helper()
+	req := kmsg.NewPtrMetadataRequest()
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = &topic
+	req.Topics = append(req.Topics, rt)
+	for _, t := range ask[*kmsg.MetadataResponse](k, req).Topics {
+		for _, p := range t.Partitions {
+			if p.Partition == partition {
+				return p.Leader
+			}
+		}
+	}
+	return -1
+}
+
+// groupApartFrom looks for a group whose coordinator does not lead the partition, and answers its name.
+func (k *kafka) groupApartFrom(t testing.TB, topic string, partition int32) string {
+	t.Helper()
+	var group string
+	eventually(t, "a group with another coordinator than the partition's leader", func() bool {
+		group = name("g")
+		return k.coordinator(group) != k.leader(topic, partition)
+	})
+	return group
+}
