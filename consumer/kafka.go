@@ -60,9 +60,9 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 	group := member.New(member.Options{
 		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Strategies: strategies(c.Balance),
 		SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout, HeartbeatInterval: c.HeartbeatInterval,
-		Cluster: cluster, Coordinator: coordinator, Inbox: notices, Version: dialing.Version,
+		Cluster: cluster, Coordinator: coordinator,
 		TLS: dialing.Net.TLS.Enable, Logger: c.Logger,
-	})
+	}, notices)
 	return supervisor.Link{Membership: group, Source: records, Committer: lastOne{commits, cluster, dialer}}, nil
 }
 

@@ -9,122 +9,101 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// balance runs sarama's balance strategies: they keep state and are not for concurrent use.
-type balance struct {
-	mu         sync.Mutex
-	strategies []sarama.BalanceStrategy
-	userData   map[string][]byte // by strategy: what its last assignment said, which the next join repeats
+// assignors are the balance strategies. They keep state and are not made for concurrent use; a request that was
+// given up may still use one while the next one does.
+type assignors struct {
+	mu       sync.Mutex
+	list     []sarama.BalanceStrategy
+	userData map[string][]byte // by strategy: what the last assignment carried, to be echoed (eager sticky needs it)
 }
 
-func newBalance(strategies []sarama.BalanceStrategy) *balance {
-	return &balance{strategies: strategies, userData: map[string][]byte{}}
+func newAssignors(list []sarama.BalanceStrategy) *assignors {
+	return &assignors{list: list, userData: map[string][]byte{}}
 }
 
-// cooperative: every strategy supports the cooperative protocol (KIP-429). One eager strategy in the list makes the
-// member eager: the group may choose it.
-func cooperative(strategies []sarama.BalanceStrategy) bool {
-	return !slices.ContainsFunc(strategies, func(s sarama.BalanceStrategy) bool {
-		p, ok := s.(sarama.RebalanceProtocolBalanceStrategy)
-		return !ok || !slices.Contains(p.SupportedProtocols(), sarama.RebalanceProtocolCooperative)
-	})
-}
-
-// subscribe writes the member's metadata into a join, for each strategy: what it owns, and of which generation, of the
-// last join that was answered. Java leaders up to 3.3 ignore what an older generation claims.
-func (b *balance) subscribe(q *sarama.JoinGroupRequest, topics []string, owned []tp, generation int32) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	by := map[string][]int32{}
-	for _, p := range owned {
-		by[p.topic] = append(by[p.topic], p.partition)
-	}
-	for _, s := range b.strategies {
-		md := &sarama.ConsumerGroupMemberMetadata{Version: 2, Topics: topics, GenerationID: generation, UserData: b.userData[s.Name()]}
-		for _, t := range slices.Sorted(maps.Keys(by)) {
-			md.OwnedPartitions = append(md.OwnedPartitions, &sarama.OwnedPartition{Topic: t, Partitions: by[t]})
+// subscribe adds the member's metadata to a join, once for each strategy. Version 2 tells the generation that the
+// owned partitions are of (KIP-792): a leader ignores older claims.
+func (s *assignors) subscribe(q *sarama.JoinGroupRequest, topics []string, a sendJoin) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owned := byTopic(a.owned)
+	for _, b := range s.list {
+		meta := &sarama.ConsumerGroupMemberMetadata{
+			Version: 2, Topics: topics, OwnedPartitions: owned, GenerationID: a.generation, UserData: s.userData[b.Name()],
 		}
-		if u, ok := s.(sarama.SubscriptionUserDataBalanceStrategy); ok {
+		if u, ok := b.(sarama.SubscriptionUserDataBalanceStrategy); ok {
 			if data, err := u.SubscriptionUserData(slices.Clone(topics)); err == nil {
-				md.UserData = data
+				meta.UserData = data
 			}
 		}
-		_ = q.AddGroupProtocolMetadata(s.Name(), md) // encodes into memory: it cannot fail
-	}
-}
-
-// plan is the leader's: an assignment, perhaps an empty one, for every member.
-func (b *balance) plan(protocol string, generation int32, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string]int) (*sarama.SyncGroupRequest, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.named(protocol)
-	if s == nil {
-		return nil, fmt.Errorf("the group has chosen the strategy %q, which is not in Balance", protocol)
-	}
-	have := map[string][]int32{}
-	for topic, n := range partitions {
-		for p := range n {
-			have[topic] = append(have[topic], int32(p)) //nolint:gosec // Kafka numbers partitions by int32
-		}
-	}
-	plan := sarama.BalanceStrategyPlan{}
-	if len(have) > 0 { // roundrobin takes no topics for an error
-		var err error
-		if plan, err = s.Plan(members, have); err != nil {
-			return nil, fmt.Errorf("the strategy %q made no plan: %w", protocol, err)
-		}
-	}
-	q := &sarama.SyncGroupRequest{}
-	for id := range members {
-		data, err := s.AssignmentData(id, plan[id], generation)
-		if err != nil {
-			return nil, fmt.Errorf("the strategy %q made no assignment: %w", protocol, err)
-		}
-		if err := q.AddGroupAssignmentMember(id, &sarama.ConsumerGroupMemberAssignment{Topics: plan[id], UserData: data}); err != nil {
-			return nil, fmt.Errorf("encode an assignment: %w", err)
-		}
-	}
-	return q, nil
-}
-
-// assigned reads what a sync has given us, and lets the strategy know.
-func (b *balance) assigned(protocol string, generation int32, p *sarama.SyncGroupResponse) ([]tp, error) {
-	a, err := p.GetMemberAssignment()
-	if err != nil {
-		return nil, fmt.Errorf("decode the assignment: %w", err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.named(protocol); s != nil {
-		b.userData[protocol] = a.UserData
-		if o, ok := s.(sarama.OnAssignmentBalanceStrategy); ok {
-			o.OnAssignment(a, generation)
-		}
-	}
-	var tps []tp
-	for topic, partitions := range a.Topics {
-		for _, p := range partitions {
-			tps = append(tps, tp{topic, p})
-		}
-	}
-	return tps, nil
-}
-
-func (b *balance) named(name string) sarama.BalanceStrategy {
-	for _, s := range b.strategies {
-		if s.Name() == name {
-			return s
+		if err := q.AddGroupProtocolMetadata(b.Name(), meta); err != nil {
+			return fmt.Errorf("the metadata of %s: %w", b.Name(), err)
 		}
 	}
 	return nil
 }
 
-// topicsOf are the topics that any member subscribes to.
-func topicsOf(members map[string]sarama.ConsumerGroupMemberMetadata) []string {
-	all := map[string]struct{}{}
-	for _, m := range members {
-		for _, t := range m.Topics {
-			all[t] = struct{}{}
+// assigned reads the assignment, and tells the strategy that made it.
+func (s *assignors) assigned(p *sarama.SyncGroupResponse, a sendSync) ([]tp, error) {
+	as, err := p.GetMemberAssignment()
+	if err != nil {
+		return nil, fmt.Errorf("the assignment cannot be read: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.named(a.protocol); b != nil {
+		s.userData[a.protocol] = as.UserData
+		if o, ok := b.(sarama.OnAssignmentBalanceStrategy); ok {
+			o.OnAssignment(as, a.generation)
 		}
 	}
-	return slices.Sorted(maps.Keys(all))
+	var tps []tp
+	for t, ps := range as.Topics {
+		for _, p := range ps {
+			tps = append(tps, tp{t, p})
+		}
+	}
+	return sorted(tps), nil
+}
+
+func (s *assignors) named(protocol string) sarama.BalanceStrategy {
+	for _, b := range s.list {
+		if b.Name() == protocol {
+			return b
+		}
+	}
+	return nil
+}
+
+// divide makes the leader's assignment: one for each member, also where it is empty. partitions leaves out topics
+// without partitions.
+func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string][]int32) (q *sarama.SyncGroupRequest, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.named(a.protocol)
+	if b == nil {
+		return nil, fmt.Errorf("the broker chose the balance strategy %q, which is not ours", a.protocol)
+	}
+	defer func() { // what other members wrote into their metadata must not end this process
+		if r := recover(); r != nil {
+			q, err = nil, fmt.Errorf("the balance strategy %q failed: %v", a.protocol, r)
+		}
+	}()
+	shares := sarama.BalanceStrategyPlan{}
+	if len(partitions) > 0 { // roundrobin takes no topics for an error
+		if shares, err = b.Plan(members, partitions); err != nil {
+			return nil, fmt.Errorf("the balance strategy %q: %w", a.protocol, err)
+		}
+	}
+	q = &sarama.SyncGroupRequest{}
+	for _, id := range slices.Sorted(maps.Keys(members)) {
+		data, err := b.AssignmentData(id, shares[id], a.generation)
+		if err != nil {
+			return nil, fmt.Errorf("the balance strategy %q: %w", a.protocol, err)
+		}
+		if err := q.AddGroupAssignmentMember(id, &sarama.ConsumerGroupMemberAssignment{Topics: shares[id], UserData: data}); err != nil {
+			return nil, fmt.Errorf("the assignment of %s: %w", id, err)
+		}
+	}
+	return q, nil
 }

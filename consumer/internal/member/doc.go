@@ -1,27 +1,44 @@
-// Package member speaks Kafka's classic group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup) on sarama's
-// wire layer, in the place of sarama's ConsumerGroup.
+// Package member is a place in a consumer group: Kafka's classic group protocol, on sarama's requests. It
+// implements supervisor.Membership and tells a supervisor.Inbox what is ours, what is to be given up, and what is
+// lost.
 //
-// It is a pure machine, in which everything is decided (events in, actions out; no clock, no I/O), and a thin loop
-// around it: [Member], which makes the requests, reads the clocks, and tells a supervisor.Inbox.
+// # A machine and a loop
 //
-//	idle ─start─▶ unjoined ─▶ joining ─▶ (leader: planning) ─▶ syncing ─▶ stable ─┐
-//	                 ▲                                                              │ a rebalance, a revocation done
-//	                 └──────────────────────────────────────────────────────────────┘
-//	     stop, and everything is given up ─▶ leaving ─▶ ended
+// The protocol is a pure machine: events in (an answer, a tick, a release), actions out (a request, a message to
+// the supervisor). It knows no clock, goroutine or connection, so that a random test can drive it through more
+// orders of events in a second than a cluster sees in a year. A [Member] is the loop around it: one goroutine that
+// feeds it, and one short-lived goroutine per request in flight, each with a deadline.
 //
-// # Rules worth knowing
+//	          start            coordinator known, eager: nothing owned
+//	idle ───▶ unjoined ─────────────────────────────▶ joining
+//	             ▲  ▲                                   │ leader      │ follower
+//	             │  │ any refusal                       ▼             │
+//	  rebalance, │  └─────────────────────────────── planning         │
+//	  rejoin     │                                      │             │
+//	             │            assigned                  ▼             │
+//	           stable ◀───────────────────────────── syncing ◀────────┘
+//	             │  everything given up, to stop
+//	             ▼
+//	          leaving ───▶ ended
 //
-//   - Heartbeats are sent in every phase while there is a generation: while partitions are given up, and while a join
-//     waits for other members. After a join they come quickly at first, because a cooperative rebalance has a second
-//     step that is noticed by a heartbeat.
-//   - The lease: what we own, we own for 90 % of the session timeout after the request that the coordinator last
-//     answered well was SENT, by the monotonic or the wall clock, whichever went further (a suspended machine's
-//     monotonic clock stands still). When it is over, everything is lost, before anything else is done.
-//   - A coordinator that dies, moves or is silent ends nothing: it is looked for anew, partitions are kept. The lease
-//     bounds it.
-//   - Cooperative (KIP-429): the assignment is final; what is new begins now, what is missing is given up, and only when
-//     all of that is released does the member join again, so that the leader can give it to others.
-//   - A leave is repeated until it is answered: an unanswered one leaves a ghost for which the group waits a session.
-//   - A static member (KIP-345) that leads and restarts is told its former member id as leader, up to JoinGroup v8:
-//     nobody would lead. It joins once more.
+// Beside the phase, three things live their own lives: the coordinator (known, or looked for), the heartbeats
+// (sent in every phase while there is a generation: also while a join waits, between join and sync, and while
+// partitions are given up), and the claims.
+//
+// # What always holds
+//
+//   - Nothing is owned past the lease: the time the last positively answered heartbeat (or sync) was sent at, and
+//     90 % of the session timeout, by the monotonic or the wall clock, whichever went further.
+//   - A partition is told assigned, then perhaps revoked, then released or lost; never assigned while it is held.
+//   - An eager member (or one with a list of strategies that are not all cooperative, KIP-429) joins with nothing
+//     owned; a cooperative one claims everything that it has not given up.
+//   - A join is never sent while a sync is out, a leave never while anything is owned.
+//   - Whatever is waited for has a deadline, and a retry has a pause.
+//
+// # Losing the coordinator
+//
+// NOT_COORDINATOR, a broken or a silent connection end no claim: connections are dropped, any other broker is
+// asked, with a pause between attempts, and a heartbeat is sent as soon as the coordinator is known. Only the
+// lease ends claims. A broker that dies is replaced by its cluster after its own session (9 s by default), which
+// no client can shorten: session timeouts below 15 s lose everything with their coordinator.
 package member

@@ -179,13 +179,13 @@ func join(t *testing.T, c *kfake.Cluster, all *ownership, name string, change ..
 		Group: "g", Topics: []string{"t"}, Strategies: []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()},
 		SessionTimeout: 6 * time.Second, RebalanceTimeout: 6 * time.Second, HeartbeatInterval: 50 * time.Millisecond,
 		MetadataInterval: 100 * time.Millisecond, Backoff: 10 * time.Millisecond,
-		Cluster: cluster, Inbox: r, Version: cfg.Version,
+		Cluster: cluster,
 	}
 	for _, f := range change {
 		f(&o)
 	}
 	o.Coordinator = conn.NewCoordinator(dialer.Dial, o.InstanceID)
-	r.m = New(o)
+	r.m = New(o, r)
 	t.Cleanup(func() { // the member's own goroutines, then what it stands on
 		r.m.Close()
 		cluster.Close()

@@ -1,138 +1,178 @@
 package member
 
 import (
-	"slices"
+	"log/slog"
 	"time"
 
 	"github.com/ottla-go/ottla/messages"
 )
 
-// loop is the member's one goroutine that steps the machine. Requests run in goroutines of their own, which it owns.
-func (m *Member) loop() {
-	defer m.finish()
+// glance is how often the clocks are compared while something is owned: a timer stands still while the machine is
+// suspended, and the lease does not.
+const glance = time.Second
+
+// loop is the state of the goroutine around the machine.
+type loop struct {
+	machine *machine
+	claims  *claims
+	notices notices
+	topics  topics
+	met     bool // a broker has let us in
+	leader  bool
+
+	// Of the end; to be read after done is closed.
+	left   bool  // the machine has ended by itself, not by a cut
+	result error // what Leave returns
+}
+
+func newLoop(o Options) loop {
+	return loop{
+		machine: newMachine(o.rules()), claims: newClaims(o.Group),
+		notices: notices{tell: o.Inbox.Notice}, topics: newTopics(o.Topics),
+	}
+}
+
+// releasedClaims are claims that were given up.
+type releasedClaims []messages.Claim
+
+// run feeds the machine until it ends.
+func (m *Member) run() {
+	defer close(m.done)
+	defer m.work.Wait()
+	defer m.options.Coordinator.Become("", -1)
+	defer m.options.Coordinator.Move("")
+	defer m.cancel()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	look := time.NewTicker(m.options.MetadataInterval)
 	defer look.Stop()
-	if !m.step(start{}) {
-		return
-	}
 	for {
-		if at := m.machine.next(); at.never() {
-			timer.Stop()
-		} else {
-			timer.Reset(max(0, m.clock.now().until(at)))
+		var due <-chan time.Time
+		if wait, ok := m.wait(); ok {
+			timer.Reset(wait)
+			due = timer.C
 		}
 		select {
-		case <-m.wake:
-			for _, e := range m.pending() {
-				if !m.step(e) {
+		case <-m.queue.ready:
+			for _, x := range m.queue.take() {
+				if !m.feed(x) {
 					return
 				}
 			}
-		case <-timer.C:
-			if !m.step(tick{}) {
+		case <-due:
+			if !m.feed(tick{}) {
 				return
 			}
-		case <-look.C: // a tick as well: timers stand still while a machine is suspended, the wall clock does not
-			m.lookAgain()
-			if !m.step(tick{}) {
-				return
-			}
+		case <-look.C:
+			m.look()
 		}
 	}
 }
 
-// finish is the end of the loop: nobody can be told anything any more.
-func (m *Member) finish() {
-	m.mu.Lock()
-	if m.over && m.err == nil && m.machine.phase != ended {
-		m.err = errClosed
+// wait is how long nothing needs to be done.
+func (m *Member) wait() (d time.Duration, ok bool) {
+	next := m.machine.next()
+	if next.never() {
+		return 0, false
 	}
-	m.over = true
-	m.queue = nil
-	m.mu.Unlock()
-	m.cancel()
-	m.options.Coordinator.Move("")
-	close(m.done)
+	d = max(m.clock.now().until(next), 0)
+	if len(m.machine.owned) > 0 {
+		d = min(d, glance)
+	}
+	return d, true
 }
 
-// step lets the machine take one event and does what it wants. It reports false when the membership is over.
-func (m *Member) step(e event) bool {
+// feed gives the machine one event and does what it wants. False: it has ended.
+func (m *Member) feed(x any) bool {
+	ev := m.translate(x)
+	if ev == nil {
+		return true
+	}
 	now := m.clock.now()
-	for _, a := range m.machine.step(now, e) {
+	for _, a := range m.machine.step(now, ev) {
 		if !m.do(now, a) {
+			_, cut := ev.(cut)
+			m.left = !cut
 			return false
 		}
 	}
 	return true
 }
 
+// translate makes an event of what the loop got; nil when it was for the loop alone.
+func (m *Member) translate(x any) event {
+	switch x := x.(type) {
+	case releasedClaims:
+		if tps := m.claims.released(x); len(tps) > 0 {
+			return released{tps}
+		}
+		return nil
+	case looked:
+		return m.onLooked(x)
+	case found:
+		x.denied = x.err != nil && denied(x.err, m.met)
+		m.met = m.met || x.err == nil
+		return x
+	case planned:
+		if p, ok := x.plan.(*plan); ok {
+			m.topics.planned(p.topics, &m.notices)
+			x.plan = p.request
+		}
+		return x
+	case event:
+		return x
+	default:
+		return nil
+	}
+}
+
+// do carries one action out. False: it was the last.
 func (m *Member) do(now instant, a action) bool {
-	in := m.options.Inbox
 	switch a := a.(type) {
 	case findCoordinator:
-		m.wg.Go(func() { m.findCoordinator(a) })
+		m.find(a)
 	case useCoordinator:
+		m.options.Logger.Debug("coordinator", slog.String("addr", a.addr))
 		m.options.Coordinator.Move(a.addr)
 	case sendJoin:
-		m.wg.Go(func() { m.sendJoin(a) })
+		m.join(a)
 	case makePlan:
-		m.wg.Go(func() { m.makePlan(a) })
+		m.plan(a)
 	case sendSync:
-		m.wg.Go(func() { m.sendSync(a) })
+		m.sync(a)
 	case sendHeartbeat:
-		m.wg.Go(func() { m.sendHeartbeat(a) })
+		m.heartbeat(a)
 	case sendLeave:
-		m.wg.Go(func() { m.sendLeave(a) })
+		m.leave(a)
 	case identify:
 		m.options.Coordinator.Become(a.member, a.generation)
 	case member:
-		in.Joined(a.id, a.generation)
-	case assign:
-		in.Assigned(m.claim(a.tps))
-	case revoke:
-		in.Revoked(m.owned(a.tps), time.Now().Add(now.until(a.by)))
-	case lose:
-		in.Lost(m.owned(a.tps), a.err)
+		m.options.Logger.Info("joined", slog.String("member", a.id), slog.Int("generation", int(a.generation)), slog.Bool("leader", m.leader))
+		m.inbox.Joined(a.id, a.generation)
+		m.assignedOf(m.machine.target)
 	case watch:
-		if !a.on {
-			m.watching.Store(nil)
-		}
+		m.leader = a.on
+		m.topics.lead(a.on)
+	case assign:
+		m.inbox.Assigned(m.claims.assign(a.tps, m.machine.memberID, m.machine.generation))
+	case revoke:
+		m.inbox.Revoked(m.claims.revoke(a.tps), time.Now().Add(now.until(a.by)))
+	case lose:
+		m.options.Logger.Warn("lost partitions", slog.Int("partitions", len(a.tps)), slog.Any("error", a.err))
+		m.inbox.Lost(m.claims.lose(a.tps), a.err)
 	case notice:
-		m.notices.coordinator(a.err)
+		m.notices.coordinator = a.err
+		if a.err != nil {
+			m.notices.coordinator = unreachable(m.options.Group, a.err, m.met, m.options.TLS)
+		}
+		m.notices.update()
 	case fail:
-		m.err = a.err
-		in.Ended(a.err)
+		if m.result = a.err; !m.machine.stopping { // else Leave returns it
+			m.inbox.Ended(a.err)
+		}
 		return false
 	case end:
 		return false
 	}
 	return true
-}
-
-// claim begins the ownership of partitions.
-func (m *Member) claim(tps []tp) []messages.Claim {
-	id := m.options.Coordinator.Identity()
-	claims := make([]messages.Claim, 0, len(tps))
-	for _, p := range tps {
-		c := messages.Claim{
-			Group: m.options.Group, Member: id.Member, Topic: p.topic, Partition: p.partition,
-			Generation: id.Generation, Sequence: sequences.Add(1),
-		}
-		m.claims[p] = c
-		claims = append(claims, c)
-	}
-	return claims
-}
-
-// owned are the claims of partitions.
-func (m *Member) owned(tps []tp) []messages.Claim {
-	claims := make([]messages.Claim, 0, len(tps))
-	for _, p := range tps {
-		if c, ok := m.claims[p]; ok {
-			claims = append(claims, c)
-		}
-	}
-	return slices.Clip(claims)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
@@ -13,125 +12,111 @@ import (
 	"github.com/ottla-go/ottla/supervisor"
 )
 
-// Member is one place in a group. It implements supervisor.Membership.
+// Member is a place in a consumer group. It implements supervisor.Membership.
 type Member struct {
-	options  Options
-	machine  *machine // the loop's
-	clock    clock
-	balance  *balance
-	notices  notices
-	claims   map[tp]messages.Claim // the loop's: what the machine owns
-	watching atomic.Pointer[map[string]int]
+	options Options
+	inbox   supervisor.Inbox
+	clock   clock
+	queue   *queue
 
-	ctx    context.Context //nolint:containedctx // its end is the member's: requests in flight are cut
+	// ctx ends with the loop: requests in flight are cut.
+	ctx    context.Context //nolint:containedctx // see above
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the loop and every request
+	work   sync.WaitGroup // requests in flight; only the loop adds
+	done   chan struct{}  // closed when loop and requests have ended
+
+	assignors *assignors
 
 	mu      sync.Mutex
-	queue   []event
-	wake    chan struct{}
 	started bool
-	over    bool // nothing is queued any more
+	closed  bool
 
-	done chan struct{} // closed when the loop has ended
-	err  error         // why, before done is closed; nil for what was asked for
+	loop // of the loop's goroutine alone
 }
 
 var _ supervisor.Membership = (*Member)(nil)
 
-// sequences number the claims of the process. Actor names depend on it.
-var sequences atomic.Uint64
-
-// New makes a member that asks nobody before Start. From now on it gets the coordinator's reports.
+// New makes a member that does nothing before Start.
 func New(o Options) *Member {
-	o = o.filled()
+	o = o.withDefaults()
 	m := &Member{
-		options: o, machine: newMachine(o.rules()), clock: newClock(), balance: newBalance(o.Strategies),
-		notices: notices{tell: o.Inbox.Notice}, claims: map[tp]messages.Claim{},
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		options: o, inbox: o.Inbox, clock: newClock(), queue: newQueue(), done: make(chan struct{}),
+		assignors: newAssignors(o.Strategies), loop: newLoop(o),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	o.Coordinator.OnReport(func(id conn.Identity, err error) {
-		m.post(told{member: id.Member, generation: id.Generation, err: err})
-	})
+	o.Coordinator.OnReport(m.report)
 	return m
 }
 
-// Start implements supervisor.Membership.
+// Start joins the group, in the background. It does nothing after Close.
 func (m *Member) Start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.started || m.over {
+	if m.started || m.closed {
 		return
 	}
 	m.started = true
-	m.wg.Go(m.loop)
-	m.wg.Go(m.lookForTopics)
+	m.queue.put(start{})
+	go m.run()
 }
 
-// Released implements supervisor.Membership.
-func (m *Member) Released(claims []messages.Claim) {
-	tps := make([]tp, len(claims))
-	for i, c := range claims {
-		tps[i] = tp{c.Topic, c.Partition}
-	}
-	m.post(released{tps})
-}
+// Released says that the claims were given up, after Revoked. Claims that are not to be given up, or not ours any
+// more, are ignored.
+func (m *Member) Released(list []messages.Claim) { m.queue.put(releasedClaims(list)) }
 
-// Leave implements supervisor.Membership.
+// Leave gives everything up, waits until it is released, and leaves the group: it asks until it is answered. A
+// static member does not leave, unless LeaveStatic is set. At the end of ctx it ends as Close does, and the error
+// says so; what is still owned is not told lost.
 func (m *Member) Leave(ctx context.Context) error {
-	by := instant{} // never
-	if deadline, ok := ctx.Deadline(); ok {
-		by = m.clock.now().add(time.Until(deadline))
+	if !m.running() {
+		return nil
 	}
-	m.post(stop{by})
+	var by instant
+	if d, ok := ctx.Deadline(); ok {
+		by = m.clock.now().add(time.Until(d))
+	}
+	m.queue.put(stop{by})
+	cause := errClosed
 	select {
 	case <-m.done:
-		return m.err
 	case <-ctx.Done():
-		return fmt.Errorf("the leave was not answered in time: %w", context.Cause(ctx))
-	}
-}
-
-// errClosed is what Leave answers when Close came first.
-var errClosed = errors.New("ottla: the membership was closed without a leave")
-
-// Close implements supervisor.Membership.
-func (m *Member) Close() {
-	m.post(cut{})
-	m.mu.Lock()
-	m.over = true
-	started := m.started
-	m.mu.Unlock()
-	m.cancel()
-	m.options.Coordinator.Move("")
-	if started {
+		cause = fmt.Errorf("the group was not left in time: %w", context.Cause(ctx))
+		m.queue.put(cut{})
 		<-m.done
 	}
-	m.wg.Wait()
+	if m.result == nil && !m.left { // cut, by us or by Close
+		return cause
+	}
+	return m.result
 }
 
-// post queues an event. It never waits: it is called by the committer's goroutine, the supervisor's turn, and every
-// request's.
-func (m *Member) post(e event) {
+var errClosed = errors.New("the membership was closed without leaving the group")
+
+// Close ends the membership as a crash would, and waits for its goroutines: what is owned is not told lost, and
+// the group waits for the session timeout before it misses us.
+func (m *Member) Close() {
 	m.mu.Lock()
-	if m.over {
-		m.mu.Unlock()
-		return
-	}
-	m.queue = append(m.queue, e)
+	m.closed = true
 	m.mu.Unlock()
-	select {
-	case m.wake <- struct{}{}:
-	default:
+	if m.running() {
+		m.queue.put(cut{})
+		<-m.done
 	}
 }
 
-// pending takes what is queued.
-func (m *Member) pending() []event {
+func (m *Member) running() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := m.queue
-	m.queue = nil
-	return q
+	return m.started
+}
+
+// Identity is what requests must carry now. It is the coordinator's, whose Changed tells when it is another.
+func (m *Member) Identity() conn.Identity { return m.options.Coordinator.Identity() }
+
+// Rejoin starts a rebalance, as a change of the subscribed topics does. It does nothing while one is under way.
+func (m *Member) Rejoin(reason string) { m.queue.put(rejoin{reason}) }
+
+// report takes what a commit's answer says about the membership.
+func (m *Member) report(id conn.Identity, err error) {
+	m.queue.put(told{id.Member, id.Generation, err})
 }

@@ -55,7 +55,7 @@ func TestTheCoordinatorMoves(t *testing.T) {
 	b.await(t, "owns its half", owns(4))
 	for range 20 {
 		c.RehashCoordinators()
-		moved := a.m.options.Coordinator.Changed()
+		moved := a.m.o.Coordinator.Changed()
 		select {
 		case <-moved:
 		case <-time.After(300 * time.Millisecond): // it stayed where it was
@@ -136,7 +136,7 @@ func TestATopicThatDoesNotExist(t *testing.T) {
 	a := join(t, c, all, "a", func(o *Options) { o.Topics = []string{"t", "later"} })
 	a.await(t, "owns what there is", owns(2))
 	a.await(t, "says so", func(r *recorder) bool { return len(r.notices) == 1 })
-	if text := a.notices[0].Error(); !strings.Contains(text, "later") || strings.Contains(text, "t,") {
+	if text := a.notices[0].Error(); !strings.Contains(text, "later") || strings.Contains(text, `"t"`) {
 		t.Errorf("notice %q", text)
 	}
 	if c.TopicInfo("later") != nil {

@@ -2,108 +2,107 @@ package member
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
-	"time"
 
-	"github.com/IBM/sarama"
+	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
-// partitions counts the partitions of topics. A topic that does not exist has none; it is not created by asking.
-func (m *Member) partitions(ctx context.Context, topics []string) (map[string]int, error) {
-	md, err := m.options.Cluster.Topics(ctx, topics...)
-	if err != nil {
-		return nil, err
-	}
-	counts := make(map[string]int, len(topics))
-	for _, t := range topics {
-		switch topic := md.Topics[t]; {
-		case topic.Err == nil, errors.Is(topic.Err, sarama.ErrLeaderNotAvailable):
-			counts[t] = len(topic.Partitions)
-		case errors.Is(topic.Err, sarama.ErrUnknownTopicOrPartition):
-			counts[t] = 0
-		default:
-			return nil, fmt.Errorf("topic %q: %w", t, topic.Err)
-		}
-	}
-	return counts, nil
+// topics is what the member knows of the subscribed topics. The group's leader asks for those of all members at
+// intervals, and starts a rebalance when their partitions are others than the plan was made from. The others ask
+// only when one of their own topics gave them nothing, and go on only while it does not exist: their user must
+// read of it, too.
+type topics struct {
+	own     []string
+	leader  bool
+	plan    map[string]int // partitions by topic, of all members, as the last plan of ours saw them; nil: none
+	plans   int            // counts them, and their ends: a look that began before says nothing about one
+	unsure  bool           // a topic of our own gave us nothing
+	looking bool
 }
 
-// lookForTopics says which of the subscribed topics do not exist, until they all do. Every member does so for
-// itself: a leader in another process has another log.
-func (m *Member) lookForTopics() {
-	every := time.NewTicker(min(time.Second, m.options.MetadataInterval))
-	defer every.Stop()
-	for {
-		ctx, cancel := m.limit(m.options.RequestTimeout)
-		counts, err := m.partitions(ctx, m.options.Topics)
-		cancel()
-		if err == nil {
-			missing := slices.DeleteFunc(slices.Clone(m.options.Topics), func(t string) bool { return counts[t] > 0 })
-			m.notices.topics(missing)
-			if len(missing) == 0 {
-				return
-			}
+func newTopics(own []string) topics { return topics{own: own} }
+
+// looked is the answer to a look.
+type looked struct {
+	plans  int
+	topics map[string]conn.Topic
+	err    error
+}
+
+// lead says whether we lead the group; the plan of an earlier generation is nobody's.
+func (t *topics) lead(on bool) { t.leader, t.plan, t.plans = on, nil, t.plans+1 }
+
+// planned notes what the plan was made from.
+func (t *topics) planned(seen map[string]conn.Topic, n *notices) {
+	t.plan, t.plans = counts(seen), t.plans+1
+	t.check(seen, n)
+}
+
+// check notes which of our own topics cannot be consumed.
+func (t *topics) check(seen map[string]conn.Topic, n *notices) {
+	n.topics = map[string]error{}
+	for _, name := range t.own {
+		if err := fault(name, seen[name]); err != nil {
+			n.topics[name] = err
 		}
-		select {
-		case <-every.C:
-		case <-m.ctx.Done():
-			return
-		}
+	}
+	n.update()
+}
+
+func counts(seen map[string]conn.Topic) map[string]int {
+	c := map[string]int{}
+	for t, top := range seen {
+		c[t] = len(top.Partitions)
+	}
+	return c
+}
+
+// assignedOf looks at once whether a topic of ours that gave us nothing exists.
+func (m *Member) assignedOf(target map[tp]bool) {
+	has := map[string]bool{}
+	for p := range target {
+		has[p.topic] = true
+	}
+	m.topics.unsure = slices.ContainsFunc(m.topics.own, func(t string) bool { return !has[t] })
+	if m.topics.unsure && !m.topics.leader {
+		m.look()
 	}
 }
 
-// lookAgain is the leader's: it compares the subscribed topics with what its last plan knew.
-func (m *Member) lookAgain() {
-	seen := m.watching.Load()
-	if seen == nil {
+// look asks for the topics that matter now, in the background.
+func (m *Member) look() {
+	t := &m.topics
+	var names []string
+	switch {
+	case t.looking:
+		return
+	case t.leader && t.plan != nil:
+		names = slices.Sorted(maps.Keys(t.plan))
+	case t.unsure || len(m.notices.topics) > 0:
+		names = t.own
+	default:
 		return
 	}
-	m.wg.Go(func() {
-		ctx, cancel := m.limit(m.options.RequestTimeout)
-		defer cancel()
-		now, err := m.partitions(ctx, slices.Collect(maps.Keys(*seen)))
-		if err == nil && !maps.Equal(now, *seen) {
-			m.post(rejoin{"the partitions of a subscribed topic have changed"})
-		}
+	t.looking = true
+	plans := t.plans
+	m.request(m.options.RequestTimeout, func(ctx context.Context) any {
+		seen, err := m.metadata(ctx, names)
+		return looked{plans, seen, err}
 	})
 }
 
-// notices joins what there is to say about the coordinator and about the topics.
-type notices struct {
-	tell func(error)
-
-	mu      sync.Mutex
-	broker  error
-	missing []string
-}
-
-func (n *notices) coordinator(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.broker = err
-	n.say()
-}
-
-func (n *notices) topics(missing []string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if slices.Equal(n.missing, missing) {
-		return
+// onLooked compares with the plan.
+func (m *Member) onLooked(l looked) event {
+	t := &m.topics
+	t.looking = false
+	if l.err != nil {
+		return nil // the next look, or the next plan, will do
 	}
-	n.missing = missing
-	n.say()
-}
-
-// say tells all of it; the inbox only posts.
-func (n *notices) say() {
-	err := n.broker
-	if len(n.missing) > 0 {
-		err = errors.Join(err, fmt.Errorf("ottla: Topics: %s: does not exist; the consumer waits for it and does not create it", strings.Join(n.missing, ", ")))
+	t.unsure = false
+	t.check(l.topics, &m.notices)
+	if !t.leader || t.plan == nil || t.plans != l.plans || maps.Equal(t.plan, counts(l.topics)) {
+		return nil
 	}
-	n.tell(err)
+	return rejoin{"the partitions of a subscribed topic have changed"}
 }
