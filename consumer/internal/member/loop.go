@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 // glance is how often the clocks are compared while something is owned: a timer stands still while the machine is
@@ -25,10 +26,10 @@ type loop struct {
 	result error // what Leave returns
 }
 
-func newLoop(o Options) loop {
+func newLoop(o Options, inbox supervisor.Inbox) loop {
 	return loop{
 		machine: newMachine(o.rules()), claims: newClaims(o.Group),
-		notices: notices{tell: o.Inbox.Notice}, topics: newTopics(o.Topics),
+		notices: notices{tell: inbox.Notice}, topics: newTopics(o.Topics),
 	}
 }
 

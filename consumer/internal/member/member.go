@@ -37,11 +37,11 @@ type Member struct {
 var _ supervisor.Membership = (*Member)(nil)
 
 // New makes a member that does nothing before Start.
-func New(o Options) *Member {
+func New(o Options, inbox supervisor.Inbox) *Member {
 	o = o.withDefaults()
 	m := &Member{
-		options: o, inbox: o.Inbox, clock: newClock(), queue: newQueue(), done: make(chan struct{}),
-		assignors: newAssignors(o.Strategies), loop: newLoop(o),
+		options: o, inbox: inbox, clock: newClock(), queue: newQueue(), done: make(chan struct{}),
+		assignors: newAssignors(o.Strategies), loop: newLoop(o, inbox),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	o.Coordinator.OnReport(m.report)

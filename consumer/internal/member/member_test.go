@@ -55,7 +55,7 @@ func TestTheCoordinatorMoves(t *testing.T) {
 	b.await(t, "owns its half", owns(4))
 	for range 20 {
 		c.RehashCoordinators()
-		moved := a.m.o.Coordinator.Changed()
+		moved := a.m.options.Coordinator.Changed()
 		select {
 		case <-moved:
 		case <-time.After(300 * time.Millisecond): // it stayed where it was

@@ -8,7 +8,6 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
-	"github.com/ottla-go/ottla/supervisor"
 )
 
 // Options of a [Member]. They are taken as valid: package consumer checks what a user sets.
@@ -37,9 +36,6 @@ type Options struct {
 
 	Cluster     *conn.Cluster
 	Coordinator *conn.Coordinator
-	Inbox       supervisor.Inbox
-	// Version decides which versions of requests are made; brokers that offer less get less.
-	Version sarama.KafkaVersion
 	// TLS says that connections are encrypted: errors are explained accordingly.
 	TLS    bool
 	Logger *slog.Logger // nil: none

@@ -35,7 +35,7 @@ func (m *Member) find(a findCoordinator) {
 }
 
 func (m *Member) join(a sendJoin) {
-	q := sarama.NewJoinGroupRequest(m.options.Version)
+	q := sarama.NewJoinGroupRequest(m.options.Cluster.Version())
 	q.GroupId, q.MemberId, q.GroupInstanceId, q.ProtocolType = m.options.Group, a.member, m.instance(), protocolType
 	q.SessionTimeout = int32(m.options.SessionTimeout.Milliseconds())     //nolint:gosec // checked by package consumer
 	q.RebalanceTimeout = int32(m.options.RebalanceTimeout.Milliseconds()) //nolint:gosec // checked by package consumer
@@ -64,7 +64,7 @@ func (m *Member) sync(a sendSync) {
 		q = p
 	}
 	q.Version, q.GroupId, q.MemberId, q.GenerationId, q.GroupInstanceId = 4, m.options.Group, a.member, a.generation, m.instance()
-	if m.options.Version.IsAtLeast(sarama.V2_5_0_0) { // KIP-559
+	if m.options.Cluster.Version().IsAtLeast(sarama.V2_5_0_0) { // KIP-559
 		q.Version, q.ProtocolType, q.ProtocolName = 5, &typ, &a.protocol
 	}
 	m.request(m.joinLimit(), func(ctx context.Context) any {
@@ -98,7 +98,7 @@ func (m *Member) heartbeat(a sendHeartbeat) {
 func (m *Member) leave(a sendLeave) {
 	id := sarama.MemberIdentity{MemberId: a.member, GroupInstanceId: m.instance()}
 	q := &sarama.LeaveGroupRequest{Version: 4, GroupId: m.options.Group}
-	if m.options.Version.IsAtLeast(sarama.V3_2_0_0) { // KIP-800
+	if m.options.Cluster.Version().IsAtLeast(sarama.V3_2_0_0) { // KIP-800
 		reason := "the consumer stops"
 		q.Version, id.Reason = 5, &reason
 	}
