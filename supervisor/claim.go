@@ -33,11 +33,17 @@ type claim struct {
 	faults     Tally // of what is no record's
 	faultSince time.Time
 
-	pending   *pending // a failure that a plain strategy has not decided yet
-	suspended bool     // nothing but system messages reach the actor until we resume or restart it
-	timer     *time.Timer
+	pending   *pending       // a failure that a plain strategy has not decided yet
+	suspended bool           // nothing but system messages reach the actor until we resume or restart it
+	start     repair         // of the start: look it up again
+	actor     repair         // of the actor: resume, restart or spawn it
+	timer     *time.Timer    // of the claim's end
 	fences    int            // how often in a row the store said fenced
+	fencedAt  int64          // at which offset
 	blocked   *blockedSource // parked without a head
+
+	over context.Context //nolint:containedctx // ends with the claim: no call of the store outlasts it
+	end  context.CancelFunc
 
 	leaving   bool
 	lost      bool
@@ -57,7 +63,21 @@ type claim struct {
 // blockedSource is a partition that cannot be read: commands on its head mean the offset that was asked for.
 type blockedSource struct {
 	offset int64
-	start  bool // it failed at the claim's start
+	start  bool  // it failed at the claim's start
+	fence  int64 // that the store issued there
+}
+
+// repair is what will be tried again: by a timer or, parked, by an operator. A claim's start and its actor fail
+// apart from each other, often for the same reason and at the same moment, and each is repaired in its own time.
+type repair struct {
+	timer  *time.Timer
+	parked func()
+}
+
+// clear forgets it.
+func (r *repair) clear() {
+	stopTimer(&r.timer)
+	r.parked = nil
 }
 
 func (c *claim) log() slog.Attr {
@@ -82,7 +102,8 @@ func (s *supervisor) assigned(claims []messages.Claim) {
 
 // begin spawns the claim's actor, whose mailbox accepts records at once, and looks up where it starts.
 func (s *supervisor) begin(mc messages.Claim) {
-	c := &claim{Claim: mc, startedAt: time.Now(), tallyOf: -1, committed: -1}
+	c := &claim{Claim: mc, startedAt: time.Now(), tallyOf: -1, fencedAt: -1, committed: -1}
+	c.over, c.end = context.WithCancel(context.Background())
 	c.commits = s.link.Committer.Claim(mc)
 	source, in := s.link.Source, s.in
 	set := actors.Settings{
@@ -138,10 +159,10 @@ func (s *supervisor) lookedUp(c *claim, start Start, err error) {
 	var outside *OutOfRangeError
 	switch {
 	case errors.As(err, &outside):
-		s.block(c, &blockedSource{outside.Offset, true}, err)
+		s.block(c, &blockedSource{outside.Offset, true, start.Fence}, err)
 		return
 	case err != nil:
-		s.claimFault(c, s.faultOf(c, messages.ClassStore, err), func() { s.lookUp(c) })
+		s.claimFault(c, s.faultOf(c, messages.ClassStore, err), &c.start, func() { s.lookUp(c) })
 		return
 	}
 	if m := start.Moved; m != nil {
@@ -219,39 +240,41 @@ func (s *supervisor) detach(c *claim) {
 		s.link.Source.Close(c.Claim)
 	}
 	c.pending = nil
-	s.stopTimer(c)
+	c.start.clear()
+	c.actor.clear()
 }
 
-func (s *supervisor) after(c *claim, d time.Duration, do func()) {
-	s.stopTimer(c)
+// after does something in the supervisor's turn, unless another wait takes the place of this one before.
+func (s *supervisor) after(place **time.Timer, d time.Duration, do func()) {
+	stopTimer(place)
 	in := s.in
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
 		in.post(func() {
-			if c.timer == t {
-				c.timer = nil
+			if *place == t {
+				*place = nil
 				do()
 			}
 		})
 	})
-	c.timer = t
+	*place = t
 }
 
-func (s *supervisor) stopTimer(c *claim) {
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
+func stopTimer(place **time.Timer) {
+	if *place != nil {
+		(*place).Stop()
+		*place = nil
 	}
 }
 
 func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {
-	s.after(c, max(0, time.Until(deadline)), func() { s.overdue(c) })
+	s.after(&c.timer, max(0, time.Until(deadline)), func() { s.overdue(c) })
 }
 
 // overdue: contexts end; who still does not return after a grace is abandoned.
 func (s *supervisor) overdue(c *claim) {
 	c.mailbox.Cancel(c.cause)
-	s.after(c, s.set.grace(), func() {
+	s.after(&c.timer, s.set.grace(), func() {
 		if c.alive && !c.abandoned {
 			s.abandon(c)
 		}
@@ -262,8 +285,13 @@ func (s *supervisor) overdue(c *claim) {
 // and protoactor is told not to wait for the child.
 func (s *supervisor) abandon(c *claim) {
 	c.abandoned = true
-	at := c.mailbox.Progress().Next
 	c.mailbox.Abandon(c.cause)
+	s.ctx.Stop(c.pid)         // one that is suspended would not see that it is time to go
+	p := c.mailbox.Progress() // frozen by Abandon
+	at := p.Next
+	if !c.lost && !s.set.StoreAlone && c.opened { // while a commit was under way, later ones waited in the mailbox
+		c.commits.Commit(p, true, nil)
+	}
 	s.log.Error("a handler does not return: abandoned; what it still does is fenced off, its record will be handled again",
 		c.log(), slog.Int64("offset", at), slog.Any("cause", c.cause))
 	s.publish(&messages.Abandoned{Claim: c.Claim, Offset: at, Cause: c.cause})
@@ -293,7 +321,7 @@ func (s *supervisor) terminated(who *actor.PID) {
 		s.flush(c)
 		return
 	}
-	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), func() { s.spawn(c) })
+	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), &c.actor, func() { s.spawn(c) })
 }
 
 var errActorStopped = errors.New("the partition actor was stopped from outside, or stopped itself")
@@ -304,7 +332,8 @@ func (s *supervisor) flush(c *claim) {
 		return
 	}
 	c.flushing = true
-	s.stopTimer(c)
+	stopTimer(&c.timer)
+	c.actor.clear()
 	if c.lost {
 		s.letGo(c)
 		return
@@ -334,6 +363,7 @@ func (s *supervisor) letGo(c *claim) {
 		return
 	}
 	c.flushed = true
+	c.end()
 	c.commits.Close()
 	s.ended.Add(s.countersOf(c, c.mailbox.Snapshot()))
 	c.mailbox.Close()
@@ -392,7 +422,7 @@ func (s *supervisor) lose(c *claim, err error) {
 		if c.suspended {
 			s.ctx.Stop(c.pid)
 		}
-		s.after(c, s.set.grace(), func() {
+		s.after(&c.timer, s.set.grace(), func() {
 			if c.alive {
 				s.abandon(c)
 			}

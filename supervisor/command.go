@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -58,11 +59,14 @@ func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
 			s.moveTo(c, b.offset, b.offset, "retried")
 		}
 		return nil
-	case c.pending != nil && c.pending.again != nil:
-		again := c.pending.again
-		c.pending = nil
+	case c.start.parked != nil || c.actor.parked != nil:
+		head := c.mailbox.Snapshot().Head // -1 before the start
+		if head != m.Offset {
+			return &actors.HeadError{Want: m.Offset, Have: head}
+		}
 		unparked()
-		again()
+		_ = c.mailbox.RetryHead(head) // the park was noted there, too, but not before the start
+		repairNow(c)
 		return nil
 	}
 	if err := c.mailbox.RetryHead(m.Offset); err != nil {
@@ -73,6 +77,16 @@ func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
 		s.resume(c, true)
 	}
 	return nil
+}
+
+// repairNow tries again what was parked.
+func repairNow(c *claim) {
+	for _, r := range []*repair{&c.start, &c.actor} {
+		if again := r.parked; again != nil {
+			r.clear()
+			again()
+		}
+	}
 }
 
 // skipHead gives the head up. With an offset store, and where the source is blocked, the answer comes later.
@@ -93,7 +107,11 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
 			return false
 		}
 		s.readable(c, b.offset, true, func(next int64, err error) {
-			if err == nil && c.blocked == b {
+			switch {
+			case err != nil:
+			case c.leaving || c.blocked != b:
+				err = errMoved
+			default:
 				done()
 				s.moveTo(c, b.offset, next, "skipped by "+m.By)
 			}
@@ -108,11 +126,17 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
 			if c.mailbox.Occupy() {
 				s.resume(c, true)
 			}
+			repairNow(c)
 		}
 		return err
 	}
 	if !s.set.Store {
 		reply(skip())
+		return true
+	}
+	// The store is moved first, and only for the head: for a later record it would jump over all in between.
+	if at := c.mailbox.Snapshot(); at.Head != m.Offset || at.Depth == 0 || at.State != messages.StateHolding && at.State != messages.StateParked {
+		reply(&actors.HeadError{Want: m.Offset, Have: at.Head, Text: "the partition neither holds nor is parked at this record"})
 		return true
 	}
 	s.background(func() func() {
@@ -126,6 +150,8 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
 	})
 	return true
 }
+
+var errMoved = errors.New("ottla: the partition was moved or given up meanwhile")
 
 func errSkipRefused(c *claim, offset int64) error {
 	if c.blocked == nil {

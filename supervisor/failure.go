@@ -17,7 +17,8 @@ import (
 type pending struct {
 	fault   *actors.Fault // nil: it did not come through the mailbox
 	failure messages.Failure
-	again   func() // how to try again what is no actor's: the start, the spawn
+	again   func()  // how to try again what is not the actor's: the start, the spawn
+	at      *repair // with again
 }
 
 // HandleFailure makes the supervisor its children's strategy. Every failure of a partition actor comes here,
@@ -106,8 +107,8 @@ func (s *supervisor) decide(c *claim, p *pending) {
 }
 
 // claimFault is a fault that is no record's and no message's: it costs no attempt.
-func (s *supervisor) claimFault(c *claim, failure messages.Failure, again func()) {
-	s.decide(c, &pending{failure: failure, again: again})
+func (s *supervisor) claimFault(c *claim, failure messages.Failure, at *repair, again func()) {
+	s.decide(c, &pending{failure: failure, again: again, at: at})
 }
 
 // carryOut does what was decided.
@@ -145,11 +146,13 @@ func headOf(f *messages.Failure) messages.Head {
 }
 
 // resolveHead leaves the verdict in the mailbox, which holds the head; the actor goes on at once.
-func (s *supervisor) resolveHead(c *claim, p *pending, d messages.Decision) {
+// It answers false when there is nothing to decide any more: the actor was stopped or restarted meanwhile.
+func (s *supervisor) resolveHead(c *claim, p *pending, d messages.Decision) bool {
 	if !c.mailbox.Judge(p.fault, p.failure, d) {
-		return // the actor was stopped or restarted meanwhile
+		return false
 	}
 	s.resume(c, d.Action == messages.ActionRestart)
+	return true
 }
 
 // resolveFault deals with a fault of the actor that is no record's: the actor itself waits.
@@ -161,7 +164,7 @@ func (s *supervisor) resolveFault(c *claim, p *pending, d messages.Decision) {
 		}
 	}
 	if d.Delay > 0 && !c.leaving {
-		s.after(c, d.Delay, act)
+		s.after(&c.actor.timer, d.Delay, act)
 		return
 	}
 	act()
@@ -173,14 +176,15 @@ func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
 		s.resume(c, d.Action == messages.ActionRestart)
 		return
 	}
+	p.at.clear()
 	switch d.Action {
 	case messages.ActionPark, messages.ActionEscalate:
-		c.pending = p // an operator's RetryHead tries again
+		p.at.parked = p.again // by an operator's RetryHead
 		return
 	case messages.ActionSkip: // there is nothing to give up: not at once, or it would spin
 		d.Delay = max(d.Delay, time.Second)
 	}
-	s.after(c, d.Delay, func() {
+	s.after(&p.at.timer, d.Delay, func() {
 		if !c.leaving {
 			p.again()
 		}
@@ -211,6 +215,9 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 	s.background(func() func() {
 		err := s.advance(c, next)
 		return func() {
+			if s.claims[c.Sequence] != c { // it has ended meanwhile: the next owner sees what the store says
+				return
+			}
 			if err != nil {
 				d = messages.Decision{Action: messages.ActionRetry, Delay: time.Second, Rule: d.Rule, Step: d.Step, Left: -1}
 				p.failure.Class = messages.ClassStore
@@ -218,8 +225,7 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 			}
 			s.logFailure(&p.failure, p.record(), d)
 			s.publish(&messages.Failed{Failure: p.failure, Decision: d})
-			s.resolveHead(c, p, d)
-			if err == nil {
+			if s.resolveHead(c, p, d) && err == nil {
 				s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
 			}
 		}
@@ -227,7 +233,7 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 }
 
 func (s *supervisor) advance(c *claim, next int64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storePatience)
+	ctx, cancel := context.WithTimeout(c.over, storePatience)
 	defer cancel()
 	return c.commits.Advance(ctx, next)
 }
@@ -238,6 +244,9 @@ const storePatience = 30 * time.Second
 // fenced: the store has a newer fence than ours. The rules are not asked: their retry would meet the same fence
 // for ever. Hold, then acquire again if the claim is still ours, and go on where the store says.
 func (s *supervisor) fenced(c *claim, p *pending) {
+	if c.fencedAt != p.failure.Offset { // something was finished since
+		c.fences, c.fencedAt = 0, p.failure.Offset
+	}
 	wait := time.Second << min(c.fences, 6)
 	c.fences++
 	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
@@ -247,7 +256,7 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 		return
 	}
 	s.resume(c, false)
-	s.after(c, wait, func() {
+	s.after(&c.start.timer, wait, func() {
 		if !c.leaving {
 			s.lookUp(c)
 		}
@@ -283,36 +292,39 @@ func (s *supervisor) sourceFailed(c *claim, offset int64, err error) {
 		return
 	}
 	s.readable(c, offset, false, func(next int64, failed error) {
-		if failed != nil {
+		switch {
+		case c.leaving:
+		case failed != nil:
 			s.block(c, &blockedSource{offset: offset}, failed)
-			return
+		default:
+			s.moveTo(c, offset, next, "out of range")
 		}
-		s.moveTo(c, offset, next, "out of range")
 	})
 }
 
-// readable asks where the partition can be read.
+// readable asks where the partition can be read. then is called in any case, also when the claim has ended.
 func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(int64, error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancelStart = cancel
 	s.background(func() func() {
 		defer cancel()
 		next, err := c.commits.Readable(ctx, offset, skip)
-		return func() {
-			if !c.leaving {
-				then(next, err)
-			}
-		}
+		return func() { then(next, err) }
 	})
 }
 
 func (s *supervisor) moveTo(c *claim, from, to int64, why string) {
+	b := c.blocked
 	c.blocked = nil
 	if from != to {
 		s.moved(c, messages.Moved{Claim: c.Claim, From: from, To: to, Why: why})
 	}
 	if !c.opened {
-		s.open(c, Start{Next: to})
+		start := Start{Next: to}
+		if b != nil {
+			start.Fence = b.fence
+		}
+		s.open(c, start)
 		return
 	}
 	seek := c.mailbox.Reseek(to, c.mailbox.Fence())

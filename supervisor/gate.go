@@ -14,7 +14,8 @@ type gate struct {
 
 	mu   sync.Mutex
 	open bool
-	held any // *actor.Stop or *actor.Restart
+	gone bool // a Stop was handed on: protoactor would resurrect an actor that finds a Restart behind it
+	held any  // *actor.Stop or *actor.Restart
 }
 
 // leaveRequest is what the gate delivers instead.
@@ -47,9 +48,13 @@ func (g *gate) PostSystemMessage(message any) {
 		return
 	}
 	g.mu.Lock()
+	_, again := message.(*actor.Restart)
+	if g.gone && again {
+		g.mu.Unlock()
+		return
+	}
 	if g.open {
-		_, again := message.(*actor.Restart)
-		g.open = !again // a fresh incarnation has a group to leave
+		g.open, g.gone = !again, !again // a fresh incarnation has a group to leave
 		g.mu.Unlock()
 		g.Mailbox.PostSystemMessage(message)
 		return
@@ -70,7 +75,7 @@ func (g *gate) pass(stop bool) {
 		held = &actor.Stop{}
 	}
 	_, again := held.(*actor.Restart)
-	g.open = !again
+	g.open, g.gone = !again, held != nil && !again
 	g.mu.Unlock()
 	if held != nil {
 		g.Mailbox.PostSystemMessage(held)

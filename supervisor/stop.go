@@ -78,7 +78,8 @@ func (s *supervisor) kill(err error) {
 		if !c.leaving {
 			s.detach(c)
 		}
-		s.stopTimer(c)
+		stopTimer(&c.timer)
+		c.end()
 		c.mailbox.Abandon(messages.ErrStopped)
 		if c.alive {
 			s.ctx.Stop(c.pid)
