@@ -118,19 +118,25 @@ func ask[T any](ctx context.Context, r Ref, question any) (answer T, err error) 
 		return answer, err
 	}
 	got := make(chan any, 1)
+	tell := func(m any) {
+		select {
+		case got <- m:
+		default: // the end of the consumer behind an answer, or behind an asker who has gone
+		}
+	}
 	reader := r.sys.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
 		switch m := c.Message().(type) {
 		case *actor.Started:
 			c.Watch(pid)
 			c.Request(pid, question)
 		case *actor.Terminated:
-			got <- ErrNotRunning
+			tell(ErrNotRunning)
 			c.Stop(c.Self())
 		case *actor.DeadLetterResponse:
-			got <- ErrNotRunning
+			tell(ErrNotRunning)
 			c.Stop(c.Self())
 		case T:
-			got <- m
+			tell(m)
 			c.Stop(c.Self())
 		}
 	}))
