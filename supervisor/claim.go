@@ -408,12 +408,12 @@ func (s *supervisor) lose(c *claim, err error) {
 		return
 	}
 	c.lost = true
-	c.commits.Close()
 	if !c.leaving {
 		s.detach(c)
 	}
 	c.cause = messages.ErrLost
-	c.mailbox.Lose(&messages.Lost{Claim: c.Claim, Err: err})
+	c.mailbox.Lose(&messages.Lost{Claim: c.Claim, Err: err}) // before Close, whose answer to a commit would let the next record out
+	c.commits.Close()
 	s.log.Warn("lost", c.log(), slog.Any("error", err))
 	switch {
 	case !c.alive:

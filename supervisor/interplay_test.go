@@ -222,3 +222,49 @@ func TestAnAbandonedActorIsStopped(t *testing.T) {
 		}
 	})
 }
+
+// slowClose is a committer whose claims take a moment to close, so that what their closing sets free gets ahead.
+type slowClose struct{ supervisor.Committer }
+
+type slowClosing struct{ supervisor.Commits }
+
+func (c slowClose) Claim(mc messages.Claim) supervisor.Commits {
+	return slowClosing{c.Committer.Claim(mc)}
+}
+
+func (c slowClosing) Close() {
+	c.Commits.Close()
+	time.Sleep(time.Millisecond)
+}
+
+// With CommitEach the next record waits for the last one's commit, the claim's end, or loss. At a loss, and at a kill,
+// the claim's commits are closed, which answers the commit: that must not start a handler for a partition that somebody
+// else owns.
+func TestNoHandlerStartsForALostClaim(t *testing.T) {
+	for name, end := range map[string]func(*consumertest.Kit, *consumertest.Partition){
+		"lost": func(_ *consumertest.Kit, p *consumertest.Partition) { p.Lose(errDown) },
+		"kill": func(k *consumertest.Kit, _ *consumertest.Partition) { _ = k.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := consumer.Config{Handler: consumertest.Script(), Commit: consumer.Commit{Mode: consumer.CommitEach}}
+			consumertest.Setup{Config: cfg, Adjust: func(set *supervisor.Settings) {
+				connect := set.Connect
+				set.Connect = func(in supervisor.Inbox) (supervisor.Link, error) {
+					link, err := connect(in)
+					link.Committer = slowClose{link.Committer}
+					return link, err
+				}
+			}}.Run(t, func(t *testing.T, k *consumertest.Kit) {
+				k.CommitTime(time.Second)
+				p := k.Assign("orders", 0)
+				p.Append("a", "b")
+				k.Advance(time.Second / 2)
+				end(k, p)
+				k.Advance(time.Second)
+				if got := p.Offsets(); !slices.Equal(got, []int64{0}) {
+					t.Errorf("delivered %v, want 0", got)
+				}
+			})
+		})
+	}
+}

@@ -73,14 +73,14 @@ func (s *supervisor) kill(err error) {
 		s.stop.err = err
 	}
 	for _, c := range s.claims {
-		c.commits.Close()
 		c.lost, c.cause = true, messages.ErrStopped
 		if !c.leaving {
 			s.detach(c)
 		}
 		stopTimer(&c.timer)
 		c.end()
-		c.mailbox.Abandon(messages.ErrStopped)
+		c.mailbox.Abandon(messages.ErrStopped) // before Close, as in lose
+		c.commits.Close()
 		if c.alive {
 			s.ctx.Stop(c.pid)
 			s.disown(c)
