@@ -2,6 +2,7 @@ package consumertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,13 +27,14 @@ type membership struct {
 	revoked map[uint64]bool           // told, of those
 	known   map[uint64]bool           // ever assigned
 	change  chan struct{}             // closed and made anew whenever owned changes
+	quit    chan struct{}             // closed with Close
 }
 
 var _ supervisor.Membership = (*membership)(nil)
 
 func newMembership(k *Kit, inbox supervisor.Inbox) *membership {
 	return &membership{
-		k: k, inbox: inbox, change: make(chan struct{}),
+		k: k, inbox: inbox, change: make(chan struct{}), quit: make(chan struct{}),
 		owned: map[uint64]messages.Claim{}, revoked: map[uint64]bool{}, known: map[uint64]bool{},
 	}
 }
@@ -155,6 +157,8 @@ func (m *membership) Leave(ctx context.Context) error {
 		}
 		select {
 		case <-change:
+		case <-m.quit:
+			return errQuit
 		case <-ctx.Done():
 			return fmt.Errorf("%d claims were not released: %w", n, context.Cause(ctx))
 		}
@@ -163,6 +167,8 @@ func (m *membership) Leave(ctx context.Context) error {
 	select {
 	case <-time.After(takes):
 		return err
+	case <-m.quit:
+		return errQuit
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -172,5 +178,11 @@ func (m *membership) Leave(ctx context.Context) error {
 func (m *membership) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed = true
+	if !m.closed {
+		m.closed = true
+		close(m.quit)
+	}
 }
+
+// errQuit is what a leave answers that Close has cut short.
+var errQuit = errors.New("consumertest: the membership was closed")
