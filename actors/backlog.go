@@ -195,7 +195,7 @@ func (b *Backlog) Take() (t Taken, ok bool) {
 		return Taken{}, false
 	}
 	e.state = inFlight
-	t = Taken{Offset: e.offset, from: e.from, index: int(e.index)}
+	t = Taken{Offset: e.offset, from: e.from, index: int(e.index), size: int(e.size)}
 	switch {
 	case e.from.again != nil:
 		t.Attempt = e.from.again.Attempt
@@ -211,6 +211,7 @@ type Taken struct {
 	Attempt int // 0: the first
 	from    *fetched
 	index   int
+	size    int
 }
 
 // Again is the next attempt at the record that a failure has prepared; nil for one that is read from its fetch.

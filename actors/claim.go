@@ -8,9 +8,8 @@ import (
 // What a previous owner left is taken over: attempts, and a park.
 func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
 	m.mu.Lock()
-	seek = m.backlog.Await(next)
+	seek = m.await(next)
 	m.fence = fence
-	m.full, m.source, m.awaitAck = false, nil, false
 	if carried.Next == next {
 		m.backlog.Carry(next, carried.Attempt)
 		if carried.Parked {
@@ -24,23 +23,41 @@ func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
 	return seek
 }
 
+// await throws the backlog away. A park that is not about the position stays: who parked the partition has not
+// spoken yet.
+func (m *Mailbox) await(offset int64) (seek uint64) {
+	gate := m.backlog.Gate()
+	seek = m.backlog.Await(offset)
+	switch gate.Class {
+	case messages.ClassSource, messages.ClassStore, messages.ClassFenced:
+	default:
+		if gate.Kind == Parked {
+			m.backlog.gate = gate
+		}
+	}
+	m.full, m.source, m.awaitAck = false, nil, false
+	return seek
+}
+
 // Reseek throws the backlog away and goes on at offset, with a newer fence. It answers the seek's number.
 func (m *Mailbox) Reseek(next, fence int64) (seek uint64) {
 	m.mu.Lock()
 	m.stopTimer()
-	seek = m.backlog.Await(next)
+	seek = m.await(next)
 	m.fence = fence
-	m.full, m.source, m.awaitAck = false, nil, false
 	m.push(false)
 	m.kick()
 	return seek
 }
 
 // Revoke takes no more records and gives none out. What is in flight may finish; then the actor is told, and
-// stops. It overtakes the backlog, a hold, and a park.
+// stops. It overtakes the backlog, a hold, a park, and a suspension. A claim that is being given up already, or
+// lost, is not revoked again.
 func (m *Mailbox) Revoke(said *messages.Revoked) {
 	m.mu.Lock()
-	m.leave(said)
+	if !m.backlog.Stopping() {
+		m.leave(said)
+	}
 	m.kick()
 }
 
@@ -64,10 +81,11 @@ func (m *Mailbox) leave(said any) {
 func (m *Mailbox) Cancel(cause error) { m.endClaim(cause) }
 
 // Abandon leaves a handler behind that did not return in time: when it does, its answer does not count and
-// nothing but Stop is delivered.
+// nothing but Stop is delivered. What was finished before is noted for the committer.
 func (m *Mailbox) Abandon(cause error) {
 	m.endClaim(cause)
 	m.mu.Lock()
+	m.note(true)
 	m.abandoned = true
 	m.leave(nil)
 	m.kick()

@@ -52,3 +52,9 @@ func (m *Mailbox) stale(r *messages.Record) error {
 func (m *Mailbox) returned(result error) {
 	m.attempt.hasResult, m.attempt.result = true, result
 }
+
+// handedOut says whether r is the record that the mailbox has just handed to the actor, and not one that somebody
+// sent it as an ordinary message. It is called by the goroutine that runs the mailbox.
+func (m *Mailbox) handedOut(r *messages.Record) bool {
+	return m.doing == invokeRecord && m.attempt.record == r
+}

@@ -25,22 +25,27 @@ type Mailbox struct {
 	scheduled  bool
 	suspended  bool    // between a failure and what the supervisor makes of it, or between Restart and its Resume
 	stopped    bool    // Stop was handed over
+	born       bool    // Started was handed over
 	doing      jobKind // what the running goroutine is at
 	handling   any     // with which message, unless it is a record
 
 	attempt   attempt
-	fault     *Fault
+	fault     *Fault // what the supervisor was asked about
+	unasked   *Fault // what it is to be asked about next, and what protoactor is told that it was about
+	about     any
 	awaitAck  bool        // CommitEach: the next record waits for the last one's commit
-	noted     bool        // a commit that was noted has not been acknowledged
+	notes     int         // commits that were noted and have not been acknowledged
 	behind    bool        // something was finished since
 	timer     *time.Timer // of a hold
 	holding   uint64      // number of the newest hold: a timer of an older one means nothing
 	opened    bool        // the start is known
 	greet     bool        // Assigned is due
 	greeted   bool        // this incarnation got its Assigned
+	ungreeted bool        // it failed the last time
 	hooked    bool        // the Assigned hook has succeeded in this claim
 	broken    error       // the hook, or the producer, has just failed
 	vacant    bool        // a plain strategy's Stop: parked, and the incarnation is gone
+	hollow    bool        // the incarnation of now is none: vacant, or its producer failed
 	source    error       // the source gave up; the partition parks when what was fetched before is finished
 	farewell  any         // *messages.Revoked or *messages.Lost that is due
 	lost      bool
@@ -97,7 +102,6 @@ func NewMailbox(set Settings) *Mailbox {
 	m.claim, m.endClaim = context.WithCancelCause(set.Context)
 	m.current, m.endCurrent = context.WithCancelCause(m.claim)
 	m.acked = m.acknowledged
-	m.backlog.carry.offset = -1
 	set.Budget.join()
 	return m
 }
@@ -105,12 +109,16 @@ func NewMailbox(set Settings) *Mailbox {
 // PostUserMessage takes any message but records, which come from the source. A poison pill is a system Stop: it
 // overtakes the backlog, and works while the partition holds, is parked, or is suspended.
 func (m *Mailbox) PostUserMessage(message any) {
-	switch msg := message.(type) {
+	switch msg := actor.UnwrapEnvelopeMessage(message).(type) {
 	case *actor.PoisonPill:
 		m.PostSystemMessage(&actor.Stop{})
 		return
 	case actor.MessageBatch: // protoactor's mailbox posts the parts and then the batch again
+		envelope, _ := message.(*actor.MessageEnvelope)
 		for _, part := range msg.GetMessages() {
+			if envelope != nil {
+				part = &actor.MessageEnvelope{Header: envelope.Header, Message: part, Sender: envelope.Sender}
+			}
 			m.PostUserMessage(part)
 		}
 		return
@@ -129,12 +137,18 @@ func (m *Mailbox) PostSystemMessage(message any) {
 
 // RegisterHandlers is called by protoactor at the spawn. A second time it is the spawn of a new actor in the
 // place of one that has stopped itself: the backlog stays, the first record in it is delivered again.
+//
+// Nothing but system messages is delivered before Started. protoactor posts that after this returns; a source may
+// deliver in between, and the goroutine that has stopped the old actor may still be there to take it.
 func (m *Mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.invoker != nil {
 		m.reincarnate()
-		m.stopped, m.suspended = false, false
+		m.born, m.stopped, m.suspended = false, false, false
+		if g := m.backlog.Gate(); g.Kind == Parked && g.Class == messages.ClassActorStopped {
+			m.openGate() // it was parked until somebody spawns it again
+		}
 		m.system.clear()
 	}
 	m.invoker, m.dispatcher = invoker, dispatcher
@@ -165,17 +179,25 @@ func (m *Mailbox) kick() {
 }
 
 func (m *Mailbox) runnable() bool {
-	if m.system.len() > 0 || m.attempt.settleable() || m.wake {
+	switch {
+	case m.system.len() > 0 || m.wake || m.settleDue():
 		return true
-	}
-	if m.suspended || m.stopped {
+	case m.stopped || !m.born:
+		return false
+	case m.leaveDue():
+		return true
+	case m.suspended:
 		return false
 	}
-	return m.sourceDue() || m.greetDue() || m.leaveDue() || m.control.len() > 0 || m.recordDue()
+	return m.sourceDue() || m.greetDue() || m.control.len() > 0 || m.recordDue()
 }
 
+// greetDue: who failed in Assigned, and is parked for it, waits until somebody acts.
 func (m *Mailbox) greetDue() bool {
-	return m.greet && m.opened && !m.backlog.Stopping() && m.attempt.record == nil
+	if !m.greet || m.hollow || m.ungreeted && m.backlog.Gate().Kind == Parked {
+		return false
+	}
+	return m.opened && !m.backlog.Stopping() && m.attempt.record == nil
 }
 
 // sourceDue: what was fetched before the source gave up is finished.
@@ -183,16 +205,26 @@ func (m *Mailbox) sourceDue() bool {
 	return m.source != nil && !m.backlog.Stopping() && m.attempt.record == nil && m.backlog.Unfinished() == 0
 }
 
-// leaveDue: the claim is being given up and there is a farewell to say, or nothing left to wait for.
+// leaveDue: the claim is being given up and there is a farewell to say, or nothing left to wait for. It is due while
+// the actor is suspended, too: the policy may make a failed actor wait for an hour. The verdict on a record is
+// waited for, because it may be a skip, whose offset is to be committed; it comes at once.
 func (m *Mailbox) leaveDue() bool {
-	if !m.backlog.Stopping() {
+	switch {
+	case !m.backlog.Stopping():
+		return false
+	case m.lost || m.abandoned:
+		return true
+	case m.fault != nil && m.fault.Record != nil:
 		return false
 	}
-	return m.farewell != nil || m.attempt.record == nil || m.lost || m.abandoned
+	return m.farewell != nil || m.attempt.record == nil
 }
 
-// mayDeliver: no record is with the user, and nothing comes before the next one.
-func (m *Mailbox) mayDeliver() bool { return m.attempt.record == nil && !m.awaitAck && !m.greet }
+// mayDeliver: no record is with the user, nothing comes before the next one, and there is somebody to take it. Under
+// a context that has ended it could only be refused, and would come again at once.
+func (m *Mailbox) mayDeliver() bool {
+	return m.attempt.record == nil && !m.awaitAck && !m.greet && !m.hollow && (m.claim.Err() == nil || !unwanted(m.claim))
+}
 
 func (m *Mailbox) recordDue() bool {
 	if !m.mayDeliver() {
@@ -205,19 +237,31 @@ func (m *Mailbox) recordDue() bool {
 // reincarnate ends what belongs to the old incarnation. A record that is open with it is delivered again, as
 // the next attempt: its old pointer is stale.
 func (m *Mailbox) reincarnate() {
-	if r := m.attempt.record; r != nil {
-		m.backlog.Fail(r.Offset, r.Redeliver())
-		m.attempt.clear()
+	if a := &m.attempt; a.record != nil {
+		if a.answered && a.outcome == nil {
+			m.finish(a.record)
+		} else {
+			m.backlog.Fail(a.record.Offset, a.record.Redeliver())
+		}
+		a.clear()
 	}
-	m.fault = nil
+	m.fault, m.unasked, m.about = nil, nil, nil
 	m.incarnation++
 	m.greet, m.greeted = m.opened, false
 	m.endCurrent(messages.ErrAnswered)
 	m.current, m.endCurrent = context.WithCancelCause(m.claim)
 }
 
-func (a *attempt) settleable() bool {
-	return a.record != nil && a.returned && a.answered
+// end: the handler, or Receive, has returned, or has been ended by a panic.
+func (a *attempt) end() {
+	a.returned = true
+	switch {
+	case a.answered:
+	case a.hasResult && (a.result != nil || !a.kept):
+		a.answered, a.outcome = true, a.result
+	case !a.kept:
+		a.answered, a.outcome = true, messages.ErrUnanswered
+	}
 }
 
 // clear writes no pointer that is nil already: during a collection each such write costs.

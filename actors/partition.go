@@ -19,14 +19,21 @@ func Props(m *Mailbox) *actor.Props {
 // incarnate runs in whoever spawns or restarts the actor: a producer that panics must not take the supervisor
 // with it. The failure shows in Started instead, where it goes through the policy.
 func (m *Mailbox) incarnate() (made actor.Actor) {
-	if m.isVacant() {
-		return vacantActor{}
-	}
-	if m.set.Handler != nil {
+	m.mu.Lock()
+	vacant := m.vacant
+	m.hollow = vacant
+	m.mu.Unlock()
+	switch {
+	case m.set.Handler != nil: // also when vacant: records do not come, but its hooks are called
 		return &handlerActor{m}
+	case vacant:
+		return vacantActor{}
 	}
 	user, failure := m.produce()
 	if failure != nil {
+		m.mu.Lock()
+		m.hollow = true
+		m.mu.Unlock()
 		return &brokenActor{m, failure}
 	}
 	p := partition{mailbox: m, user: user}
@@ -75,7 +82,9 @@ func (a *handlerActor) Receive(ctx actor.Context) {
 	m := a.mailbox
 	switch msg := ctx.Message().(type) {
 	case *messages.Record:
-		m.returned(m.set.Handler(msg.Context(), msg))
+		if m.handedOut(msg) {
+			m.returned(m.set.Handler(msg.Context(), msg))
+		}
 	case *messages.Assigned:
 		if m.set.Hooks.Assigned != nil && !m.hooked {
 			if err := m.set.Hooks.Assigned(m.current, msg.Claim); err != nil {
@@ -100,17 +109,22 @@ func (a *handlerActor) Receive(ctx actor.Context) {
 type partition struct {
 	mailbox *Mailbox
 	user    actor.Actor
+	ending  bool // Stopping or Restarting was handed over
 }
 
-// Receive hands everything on.
+// Receive hands everything on. An actor that is ending gets Terminated for its children, too: protoactor looks only
+// after Receive has returned whether that was the last one it waits for.
 func (p *partition) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case *actor.Stopping, *actor.Stopped, *actor.Restarting:
-		if err := guard(func() { p.user.Receive(ctx) }); err != nil {
-			p.mailbox.set.Tell(Report{Farewell: err})
-		}
-	default:
+	case *actor.Stopping, *actor.Restarting:
+		p.ending = true
+	}
+	if !p.ending {
 		p.user.Receive(ctx)
+		return
+	}
+	if err := guard(func() { p.user.Receive(ctx) }); err != nil {
+		p.mailbox.set.Tell(Report{Farewell: err})
 	}
 }
 

@@ -8,43 +8,61 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// settle draws the conclusion from an attempt that has returned. It needs the lock. A job of kind nothing means
-// that the attempt stays open, or that there is nothing to do about it.
-func (m *Mailbox) settle() job {
+// settleDue: an attempt has returned and was answered. A failure waits while the supervisor makes up its mind about
+// another fault.
+func (m *Mailbox) settleDue() bool {
 	a := &m.attempt
-	if !a.answered {
-		switch {
-		case a.hasResult && (a.result != nil || !a.kept):
-			a.answered, a.outcome = true, a.result
-		case a.kept:
-			return job{}
-		default:
-			a.answered, a.outcome = true, messages.ErrUnanswered
-		}
+	switch {
+	case a.record == nil || !a.returned || !a.answered:
+		return false
+	case a.outcome == nil || m.lost || m.abandoned || m.backlog.Stopping():
+		return true
 	}
-	r, outcome := a.record, a.outcome
+	return !m.questioned() && !m.stopped
+}
+
+// settle draws the conclusion from an attempt. It needs the lock. A job of kind nothing means that there is nothing
+// more to do about it.
+func (m *Mailbox) settle() job {
+	r, outcome := m.attempt.record, m.attempt.outcome
 	m.attempt.clear()
-	if m.lost || m.abandoned { // somebody else's by now: nothing of it counts
+	switch {
+	case m.lost || m.abandoned: // somebody else's by now: nothing of it counts
 		return job{}
-	}
-	if outcome == nil {
+	case outcome == nil:
 		m.finish(r)
 		return job{}
-	}
-	if unwanted(m.claim) && !errors.Is(outcome, messages.ErrUnanswered) {
+	case unwanted(m.claim) && !errors.Is(outcome, messages.ErrUnanswered):
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
 		return job{}
 	}
-	var seek *messages.SeekError
-	if errors.As(outcome, &seek) {
-		if m.set.Seek != nil && seek.Offset >= 0 {
-			return m.seek(seek.Offset)
-		}
+	switch seek := seekOf(outcome); {
+	case seek == nil:
+	case m.set.Seek == nil || seek.Offset < 0:
 		outcome = noSeek(seek, m.set.Seek == nil)
+	case m.backlog.Stopping(): // the next owner's store will say so again
+		m.backlog.Fail(r.Offset, nil)
+		return job{}
+	default:
+		return m.seek(seek.Offset)
 	}
-	m.backlog.Fail(r.Offset, r.Redeliver())
+	if m.questioned() || m.stopped { // a kept record, while the claim is given up: the next owner tries it again
+		m.backlog.Fail(r.Offset, r.Redeliver())
+		return job{}
+	}
 	m.fault = &Fault{Record: r, Err: outcome, Class: messages.ClassOf(outcome)}
-	return escalation(outcome, r)
+	j := escalation(outcome, r)
+	j.rare.failed = r
+	return j
+}
+
+// seekOf is the seek that an outcome asks for. A panic asks for nothing, whatever its value wraps.
+func seekOf(outcome error) *messages.SeekError {
+	var seek *messages.SeekError
+	if !errors.As(outcome, &seek) || messages.ClassOf(outcome) == messages.ClassPanic {
+		return nil
+	}
+	return seek
 }
 
 func noSeek(seek *messages.SeekError, storeless bool) error {
@@ -93,7 +111,7 @@ func (m *Mailbox) dequeued() {
 // note tells the committer where the partition stands. While a note is under way, what is finished meanwhile is
 // gathered: one note for each answer, and one when the backlog runs empty, instead of one for each record.
 func (m *Mailbox) note(idle bool) {
-	if m.behind && (idle || !m.noted) {
+	if m.behind && (idle || m.notes == 0) {
 		m.push(idle)
 	}
 }
@@ -103,10 +121,10 @@ func (m *Mailbox) push(urgent bool) {
 		return
 	}
 	if m.behind = false; m.set.Commit == nil { // an offset store keeps the offsets, and nothing is reported
-		m.noted, m.awaitAck = false, false
+		m.awaitAck = false
 		return
 	}
-	m.noted = true
+	m.notes++
 	m.set.Commit(m.progress(), urgent, m.acked)
 }
 
@@ -119,18 +137,20 @@ func (m *Mailbox) progress() Progress {
 	return p
 }
 
-// acknowledged: a note was committed, or will never be because the claim is closed.
+// acknowledged: a note was committed, or will never be because the claim is closed. CommitEach waits for all of them:
+// the answer to an older one (a failed attempt has one, too) says nothing about the newest.
 func (m *Mailbox) acknowledged(error) {
 	m.mu.Lock()
-	m.noted, m.awaitAck = false, false
+	m.notes--
+	m.awaitAck = m.awaitAck && m.notes > 0
 	m.note(false)
 	m.kick()
 }
 
+// seek carries out a handler's SeekTo.
 func (m *Mailbox) seek(offset int64) job {
 	from := m.backlog.Next()
-	n := m.backlog.Await(offset)
-	m.full, m.awaitAck = false, false
+	n := m.await(offset)
 	m.push(false)
 	return job{kind: seekSource, rare: &rare{
 		offset: offset, seek: n,

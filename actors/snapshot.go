@@ -45,17 +45,17 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 
 func (m *Mailbox) state() messages.State {
 	switch gate := m.backlog.Gate().Kind; {
-	case m.backlog.Stopping() || m.stopped:
+	case m.backlog.Stopping():
 		return messages.StateStopping
-	case !m.opened:
-		return messages.StateAwaitingSeek
 	case m.attempt.record != nil || m.awaitAck || m.fault != nil:
 		return messages.StateBusy
 	case gate == Holding:
 		return messages.StateHolding
 	case gate == Parked:
 		return messages.StateParked
-	case m.backlog.Awaiting() && m.extentOf != m.backlog.seek:
+	case m.stopped: // by itself; to be spawned again
+		return messages.StateStopping
+	case !m.opened || m.backlog.Awaiting() && m.extentOf != m.backlog.seek:
 		return messages.StateAwaitingSeek
 	case m.backlog.Unfinished() > 0:
 		return messages.StateBusy

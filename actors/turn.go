@@ -20,9 +20,10 @@ type job struct {
 
 // rare is what few jobs have.
 type rare struct {
-	reason error  // escalateFault
-	offset int64  // seekSource
-	seek   uint64 // seekSource
+	reason error            // escalateFault
+	failed *messages.Record // escalateFault: the attempt that failed, if it was one
+	offset int64            // seekSource
+	seek   uint64           // seekSource
 	report *Report
 }
 
@@ -74,7 +75,7 @@ func (m *Mailbox) turn() (enter bool) {
 		case invokeLifecycle, invokeControl, invokeRecord:
 			j.invoker.InvokeUserMessage(j.message)
 		case escalateFault:
-			j.invoker.EscalateFailure(j.rare.reason, j.message)
+			m.escalate(&j)
 		case seekSource:
 			m.set.Seek(j.rare.offset, j.rare.seek)
 		case again:
@@ -103,6 +104,17 @@ func (m *Mailbox) sideEffects(j *job) {
 	}
 }
 
+// escalate asks the supervisor. A head that failed is copied first, and without the lock: its value may be large.
+func (m *Mailbox) escalate(j *job) {
+	if r := j.rare.failed; r != nil {
+		again := r.Redeliver()
+		m.mu.Lock()
+		m.backlog.Fail(r.Offset, again)
+		m.mu.Unlock()
+	}
+	j.invoker.EscalateFailure(j.rare.reason, j.message)
+}
+
 // recovered deals with a panic, or a Goexit (r is nil), of user code. It answers whether this goroutine goes on.
 func (m *Mailbox) recovered(r any) bool {
 	exits := r == nil // runtime.Goexit: this goroutine is ending, whatever we do
@@ -111,13 +123,8 @@ func (m *Mailbox) recovered(r any) bool {
 	}
 	err := &messages.PanicError{Value: r, Stack: debug.Stack()}
 	m.mu.Lock()
-	j := m.crashed(err)
-	m.begin(&j)
+	m.crashed(err)
 	m.mu.Unlock()
-	m.sideEffects(&j)
-	if j.kind == escalateFault {
-		j.invoker.EscalateFailure(j.rare.reason, j.message)
-	}
 	if exits {
 		m.dispatcher.Schedule(m.run) // still scheduled: nobody else runs it
 		return false
@@ -125,39 +132,20 @@ func (m *Mailbox) recovered(r any) bool {
 	return true
 }
 
-// crashed turns a panic into the job that follows from where it happened.
-func (m *Mailbox) crashed(err *messages.PanicError) job {
-	message := m.handling
-	switch m.doing {
-	case invokeRecord:
-		message = m.attempt.record
-		if m.attempt.record != nil && !m.answeredBefore() {
-			m.attempt.returned, m.attempt.answered = true, true
-			m.attempt.outcome = err
-			j := m.settle()
-			j.invoker = m.invoker
-			return j
-		}
-		m.attempt.returned = true
-	case invokeLifecycle:
-		if m.backlog.Stopping() {
-			return reporting(Report{Farewell: err})
-		}
-	case escalateFault, seekSource:
-		return reporting(Report{Farewell: err})
+// crashed notes a panic where choose looks for it.
+func (m *Mailbox) crashed(err *messages.PanicError) {
+	a := &m.attempt
+	if m.doing == invokeRecord && !(a.answered && a.outcome == nil) {
+		a.answered, a.outcome = true, err
+		return
 	}
-	// A control message, Started, Assigned, a reply, or a record that was answered before the panic: the actor is
-	// suspect, no record is.
-	greet := m.doing == invokeLifecycle
-	m.greet = m.greet || greet
-	m.fault = &Fault{Err: err, Class: messages.ClassPanic, Greet: greet}
-	j := escalation(err, message)
-	j.invoker = m.invoker
-	return j
+	// A control message, Started, Assigned, or a record that was answered before the panic: the actor is suspect, no
+	// record is.
+	m.broken = err
+	if m.doing == escalateFault { // protoactor failed, or the application's logger in it: nobody was asked
+		m.fault = nil
+	}
 }
-
-// answeredBefore: a completion that came before the panic stands.
-func (m *Mailbox) answeredBefore() bool { return m.attempt.answered && m.attempt.outcome == nil }
 
 // next settles what has ended and chooses what to do now. It needs the lock.
 func (m *Mailbox) next() job {
@@ -188,57 +176,97 @@ func (m *Mailbox) account() {
 }
 
 func (m *Mailbox) choose() job {
-	was := m.doing
-	m.doing = nothing
-	greeting := false
-	if was == invokeLifecycle {
-		_, greeting = m.handling.(*messages.Assigned)
-	}
-	switch {
-	case m.broken != nil:
-		err := m.broken
-		m.broken = nil
-		m.greet = m.greet || greeting
-		m.fault = &Fault{Err: err, Class: classOfBroken(err), Greet: greeting}
-		return escalation(err, m.handling)
-	case was == invokeRecord:
-		m.attempt.returned = true
-	case greeting:
-		m.greeted = true
-	}
-	if m.attempt.record != nil && m.attempt.returned {
+	m.ended()
+	if m.settleDue() {
 		if j := m.settle(); j.kind != nothing {
+			return j
+		}
+	}
+	if m.unasked != nil {
+		if j := m.ask(); j.kind != nothing {
 			return j
 		}
 	}
 	if m.system.len() > 0 {
 		return m.chooseSystem()
 	}
-	if m.suspended || m.stopped {
-		return job{}
-	}
 	switch {
+	case m.stopped || !m.born:
+		return job{}
+	case m.leaveDue():
+		return m.chooseFarewell()
+	case m.suspended:
+		return job{}
 	case m.sourceDue():
 		err := m.source
 		m.source = nil
-		m.backlog.Park(err.Error(), messages.ClassSource)
+		m.park(err.Error(), messages.ClassSource)
 		return reporting(Report{Source: err, Offset: m.backlog.Next()})
 	case m.greetDue():
 		m.greet = false
 		return job{kind: invokeLifecycle, message: &messages.Assigned{
 			Claim: m.set.Claim, Incarnation: m.incarnation, Next: m.backlog.Next(),
 		}}
-	case m.leaveDue():
-		return m.chooseFarewell()
 	case m.control.len() > 0:
 		return job{kind: invokeControl, message: m.control.pop()}
 	}
 	return m.chooseRecord()
 }
 
+// ended notes what has come of the job that was under way.
+func (m *Mailbox) ended() {
+	was := m.doing
+	m.doing = nothing
+	greeting := false
+	switch was {
+	case invokeRecord:
+		m.attempt.end()
+	case invokeLifecycle:
+		_, greeting = m.handling.(*messages.Assigned)
+		m.greeted = m.greeted || greeting && m.broken == nil
+	}
+	if m.broken == nil {
+		return
+	}
+	f, about := &Fault{Err: m.broken, Class: classOfBroken(m.broken), Greet: greeting}, m.handling
+	if was == invokeRecord {
+		about = m.attempt.record
+	}
+	m.broken = nil
+	if greeting {
+		m.greet, m.ungreeted = true, true
+	}
+	if m.unasked == nil {
+		m.unasked, m.about = f, about
+	}
+}
+
+// ask brings a fault that is no record's to the supervisor. A claim that is being given up needs no decision about
+// it: there is nothing left that could be tried again.
+func (m *Mailbox) ask() job {
+	f, about := m.unasked, m.about
+	ending := m.stopped || m.backlog.Stopping()
+	if !ending && m.questioned() {
+		return job{}
+	}
+	m.unasked, m.about = nil, nil
+	if ending {
+		return reporting(Report{Farewell: f.Err})
+	}
+	m.fault = f
+	return escalation(f.Err, about)
+}
+
+// questioned: the supervisor was asked about a fault and has not let the actor go on, or a restart is under way.
+// Another fault waits until that is over. There is one verdict and one Resume for each question: a verdict, or a
+// Resume without one, must never meet another fault than it was meant for.
+func (m *Mailbox) questioned() bool { return m.suspended || m.fault != nil }
+
 func (m *Mailbox) chooseSystem() job {
 	message := m.system.pop()
 	switch message.(type) {
+	case *actor.Started:
+		m.born = true
 	case *actor.SuspendMailbox:
 		m.suspended = true
 		return job{kind: again}
@@ -246,19 +274,27 @@ func (m *Mailbox) chooseSystem() job {
 		m.suspended = false
 		if f := m.fault; f != nil { // nobody left a verdict: a plain resume gives the head up
 			m.fault = nil
-			if f.Record != nil {
-				m.giveUp(f.Record.Offset)
+			if m.passOver(f) {
 				return reporting(Report{GivenUp: f.Record})
 			}
 		}
 		return job{kind: again}
 	case *actor.Restart:
-		if m.stopped { // protoactor would resurrect the actor
+		switch {
+		case m.stopped: // protoactor would resurrect the actor
 			return job{kind: again}
+		case m.backlog.Stopping(): // no record would come to a fresh incarnation, and it would not be told of the end
+			m.suspended, m.fault = false, nil
+			return job{kind: again}
+		}
+		j := job{kind: invokeSystem, message: message}
+		if f := m.unasked; f != nil { // a second fault of the incarnation that goes: nothing is left to decide
+			j.rare = &rare{report: &Report{Farewell: f.Err}}
 		}
 		m.reincarnate()
 		// Until its children have ended, the old incarnation would get messages: protoactor resumes when the new one is there.
 		m.suspended = true
+		return j
 	case *actor.Stop:
 		if m.stopped {
 			return job{kind: again}
@@ -272,7 +308,8 @@ func (m *Mailbox) chooseSystem() job {
 func (m *Mailbox) chooseFarewell() job {
 	if said := m.farewell; said != nil {
 		m.farewell = nil
-		if m.greeted && !m.abandoned {
+		// A hook is called once per claim, not per incarnation: the fresh one need not have been greeted.
+		if told := m.greeted || m.hooked && m.set.Handler != nil; told && !m.abandoned {
 			return job{kind: invokeLifecycle, message: said}
 		}
 	}
@@ -294,10 +331,7 @@ func (m *Mailbox) chooseRecord() job {
 	}
 	r := t.Again()
 	if r == nil {
-		if len(m.slab) == 0 {
-			m.slab = make([]messages.Record, slabSize)
-		}
-		r, m.slab = &m.slab[0], m.slab[1:]
+		r = m.blank(t.size)
 		t.Read(r)
 	}
 	r.Fence = m.fence
@@ -315,5 +349,22 @@ func classOfBroken(err error) messages.Class {
 	return messages.ClassHook
 }
 
-// slabSize is how many records are allocated at once.
-const slabSize = 64
+// slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values
+// with them: large ones are therefore allocated one by one.
+const (
+	slabSize  = 64
+	slabbable = 1 << 10 // bytes, as Record.Size counts them
+)
+
+// blank is where a record is read to.
+func (m *Mailbox) blank(size int) *messages.Record {
+	if size > slabbable {
+		return new(messages.Record)
+	}
+	if len(m.slab) == 0 {
+		m.slab = make([]messages.Record, slabSize)
+	}
+	r := &m.slab[0]
+	m.slab = m.slab[1:]
+	return r
+}

@@ -35,11 +35,11 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	case messages.ActionRestart:
 		m.counters.Restarted++
 	case messages.ActionSkip:
-		if f.Greet {
-			m.greet, m.hooked = false, true
-		}
+		m.passOver(f)
 	case messages.ActionPark:
 		m.park(d.Reason, failure.Class)
+		m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
+		m.vacant = m.vacant || m.hollow // to be taken up again, it needs an actor first
 	case messages.ActionEscalate:
 		m.park("escalated", failure.Class)
 		m.backlog.gate.Stays = false
@@ -49,14 +49,27 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 		case messages.ActionRetry, messages.ActionRestart:
 			m.hold(d.Delay)
 			m.push(false) // the dirty unit is offset and attempts
-		case messages.ActionSkip:
-			m.giveUp(f.Record.Offset)
 		case messages.ActionPark, messages.ActionEscalate:
 			m.push(false)
 		}
 	}
 	m.kick()
 	return true
+}
+
+// passOver goes on as if the fault had not been, and answers whether a record was given up for that.
+func (m *Mailbox) passOver(f *Fault) (gaveUp bool) {
+	switch {
+	case f.Record != nil:
+		return m.giveUp(f.Record.Offset)
+	case f.Greet:
+		m.greet, m.ungreeted, m.greeted, m.hooked = false, false, true, true
+	case m.hollow: // the Actor producer failed: there is nobody who could go on
+		m.vacant = true
+		m.park(f.Err.Error(), f.Class)
+		m.backlog.gate.Stays = false
+	}
+	return false
 }
 
 // Note records a fault that reached the supervisor by another way than the mailbox, for status.
@@ -89,12 +102,6 @@ func (m *Mailbox) Occupy() bool {
 	return was
 }
 
-func (m *Mailbox) isVacant() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.vacant
-}
-
 // Park holds records back until RetryHead or SkipHead, without a verdict. What is in flight finishes.
 func (m *Mailbox) Park(reason string, class messages.Class) {
 	m.mu.Lock()
@@ -109,7 +116,7 @@ func (m *Mailbox) park(reason string, class messages.Class) {
 
 func (m *Mailbox) hold(d time.Duration) {
 	m.stopTimer()
-	if d <= 0 || m.backlog.Stopping() {
+	if d <= 0 || m.backlog.Stopping() || m.backlog.Gate().Kind == Parked { // a park outlasts any hold
 		return
 	}
 	m.backlog.Hold(time.Now().Add(d))
@@ -171,12 +178,13 @@ func (m *Mailbox) RetryHead(offset int64) error {
 func (m *Mailbox) SkipHead(offset int64) error {
 	m.mu.Lock()
 	err := m.waits(offset)
-	if err == nil && !m.giveUp(offset) {
+	if err == nil && m.backlog.Unfinished() == 0 {
 		err = &HeadError{offset, offset, "there is no such record in the backlog"}
 	}
 	if err == nil {
 		m.stopTimer()
-		m.openGate()
+		m.openGate() // first: the park was this record's, it must not be committed with the next one
+		m.giveUp(offset)
 		m.push(true)
 	}
 	m.kick()

@@ -1,0 +1,298 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// failFirst fails at the first attempt of each record.
+func failFirst(_ context.Context, rec *messages.Record) error {
+	if rec.Attempt == 0 {
+		return errors.New("no")
+	}
+	return nil
+}
+
+func TestAHoldDelaysTheHeadAndNothingElse(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = retry(time.Hour)
+		r.handle = failFirst
+		r.withHandler()
+		began := time.Now()
+		r.deliver(0, 1)
+		r.said("0/0")
+		if s := r.box.Snapshot(); s.State != messages.StateHolding || !s.NextRetry.Equal(began.Add(time.Hour)) || s.Attempt != 1 || s.Depth != 2 {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(time.Hour - time.Second)
+		r.said()
+		time.Sleep(2 * time.Second)
+		r.said("0/1", "1/0")
+	})
+}
+
+// The operator's "retry now" comes in the middle of the hold. The timer of that hold must not end the next one.
+func TestRetryHeadEndsAHoldAndItsTimer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = retry(time.Hour)
+		r.handle = func(context.Context, *messages.Record) error { return errors.New("no") }
+		r.withHandler()
+		r.deliver(0)
+		time.Sleep(time.Minute)
+		if err := r.box.RetryHead(0); err != nil {
+			t.Fatal(err)
+		}
+		r.said("0/0", "0/1")
+		time.Sleep(time.Hour - time.Second) // the first hold's hour is over
+		r.said()
+		time.Sleep(2 * time.Second)
+		r.said("0/2")
+	})
+}
+
+func TestCommandsOnTheHead(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = park
+		r.handle = failFirst
+		r.withHandler()
+		var refused *HeadError
+		if err := r.box.RetryHead(0); !errors.As(err, &refused) {
+			t.Errorf("a partition that runs: %v", err)
+		}
+		r.deliver(0, 1, 2)
+		if err := r.box.RetryHead(1); !errors.As(err, &refused) || refused.Want != 1 || refused.Have != 0 {
+			t.Errorf("another head: %v", err)
+		}
+		if err := r.box.SkipHead(0); err != nil {
+			t.Error(err)
+		}
+		r.said("0/0", "1/0")
+		r.wantCommitted(1)
+		if err := r.box.RetryHead(1); err != nil {
+			t.Error(err)
+		}
+		r.said("1/1", "2/0")
+		r.box.Revoke(&messages.Revoked{})
+		if err := r.box.SkipHead(2); !errors.As(err, &refused) {
+			t.Errorf("a partition that is given up: %v", err)
+		}
+		if c := r.box.Snapshot().Counters; c.Skipped != 1 || c.Failed != 3 || c.Handled != 1 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+func TestCommandsWhileTheHeadIsHandled(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var k keeper
+		r.handle = k.handle
+		r.withHandler()
+		r.deliver(0)
+		r.box.Park("maintenance", messages.ClassHandler)
+		if err := r.box.SkipHead(0); err == nil {
+			t.Error("a record that is being handled was skipped")
+		}
+		k.kept[0].Complete(nil)
+		r.wantFirst(1)
+		if err := r.box.SkipHead(1); err == nil {
+			t.Error("a record that is not there was skipped")
+		}
+		if s := r.box.Snapshot(); s.State != messages.StateParked {
+			t.Errorf("a refused command left the state %v", s.State)
+		}
+	})
+}
+
+// Somebody parks the partition while a record is in flight; it fails, and the policy says: retry in ten seconds.
+// The park is not undone by that.
+func TestARetryDoesNotUndoAPark(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = retry(10 * time.Second)
+		release := make(chan struct{})
+		r.handle = func(ctx context.Context, rec *messages.Record) error { <-release; return failFirst(ctx, rec) }
+		r.withHandler()
+		r.deliver(0)
+		r.box.Park("maintenance", messages.ClassHandler)
+		close(release)
+		time.Sleep(time.Minute)
+		r.said("0/0")
+		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Reason != "maintenance" {
+			t.Errorf("%v %q", s.State, s.Reason)
+		}
+	})
+}
+
+func TestJudgeRefusesAFaultThatIsOver(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = wait
+		r.handle = failFirst
+		r.withHandler()
+		r.deliver(0)
+		old := r.last()
+		r.system(&actor.Restart{})
+		old.judge(messages.Decision{Action: messages.ActionSkip})
+		r.said("0/0", "0/1", "verdict refused")
+		if r.box.Judge(nil, messages.Failure{}, messages.Decision{}) {
+			t.Error("judged nothing")
+		}
+	})
+}
+
+// Note is for a fault that did not come through the mailbox, for example that the claim's start could not be read.
+func TestNote(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.set.Wake, r.set.Tell = func() {}, func(Report) {}
+		box := NewMailbox(r.set)
+		failure := messages.Failure{Offset: -1, Class: messages.ClassStore, Err: errors.New("down")}
+		box.Note(failure, messages.Decision{Action: messages.ActionRetry})
+		if s := box.Snapshot(); s.State != messages.StateAwaitingSeek || s.Error != "down" || s.Counters.Failed != 1 {
+			t.Errorf("%+v", s)
+		}
+		box.Note(failure, messages.Decision{Action: messages.ActionPark, Reason: "store"})
+		if s := box.Snapshot(); s.State != messages.StateParked || s.Reason != "store" || s.Head != -1 {
+			t.Errorf("a claim whose start is parked does not show it: %+v", s)
+		}
+		box.Open(0, 0, Progress{})
+		if s := box.Snapshot(); s.State != messages.StateAwaitingSeek {
+			t.Errorf("once its start is known, it is not parked any more: %+v", s)
+		}
+		box.Close()
+	})
+}
+
+// A plain strategy's Stop: the partition is parked, and the incarnation is gone.
+func TestVacateAndOccupy(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = func(a *asked) {
+			r.box.Vacate("stopped by the strategy")
+			a.restart()
+		}
+		r.receive = receiving(func(rec *messages.Record) {
+			if rec.Attempt == 0 {
+				rec.Complete(errors.New("no"))
+				return
+			}
+			rec.Complete(nil)
+		})
+		r.withActor()
+		r.deliver(0)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 restarting")
+		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Attempt != 1 {
+			t.Errorf("%+v", s)
+		}
+		r.send("is anybody there")
+		r.said()
+		// The gate opens before the fresh incarnation is there: nobody else may get the record.
+		if err := r.box.RetryHead(0); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		r.wantFaults("Handler 0/0")
+		if !r.box.Occupy() || r.box.Occupy() {
+			t.Error("there was one vacancy")
+		}
+		r.system(&actor.Restart{})
+		r.said("2 started", "3 assigned at 0", "2: 0/1") // the third incarnation, the second that the user made
+		r.wantCommitted(1)
+	})
+}
+
+// With a handler there is no actor to be gone, and who was assigned is told of the end.
+func TestAVacantPartitionIsToldOfItsEnd(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.set.Hooks = Hooks{
+			Assigned: func(context.Context, messages.Claim) error { r.say("assigned"); return nil },
+			Revoked:  func(messages.Revoked) { r.say("revoked") },
+		}
+		r.verdict = func(a *asked) {
+			r.box.Vacate("stopped by the strategy")
+			a.restart()
+		}
+		r.handle = failFirst
+		r.withHandler()
+		r.deliver(0)
+		r.box.Revoke(&messages.Revoked{})
+		r.said("assigned", "0/0", "revoked", "terminated")
+	})
+}
+
+// The Assigned hook fails: nothing is delivered before it has succeeded, and it costs no record anything.
+func TestTheAssignedHook(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"error": func() error { return errors.New("no") },
+		"panic": func() error { panic("no") },
+	} {
+		class := map[string]string{"error": "Hook greeting", "panic": "Panic greeting"}[name]
+		setUp := func(r *rig) {
+			tries := 0
+			r.set.Hooks = Hooks{
+				Assigned: func(context.Context, messages.Claim) error {
+					r.say("assigned")
+					if tries++; tries == 1 {
+						return fail()
+					}
+					return nil
+				},
+				Revoked: func(messages.Revoked) { r.say("revoked") },
+				Lost:    func(messages.Lost) { r.say("lost") },
+			}
+		}
+		bubbleOf(t, name+", retried after a minute", func(r *rig) {
+			setUp(r)
+			r.verdict = func(a *asked) { time.AfterFunc(time.Minute, func() { retry(0)(a) }) }
+			r.withHandler()
+			r.deliver(0)
+			r.said("assigned")
+			r.wantFaults(class)
+			time.Sleep(2 * time.Minute)
+			r.said("assigned", "0/0")
+			r.box.Revoke(&messages.Revoked{})
+			r.said("revoked", "terminated")
+		})
+		bubbleOf(t, name+", restarted", func(r *rig) {
+			setUp(r)
+			r.verdict = restart(0)
+			r.withHandler()
+			r.deliver(0)
+			r.said("assigned", "assigned", "0/0")
+			r.system(&actor.Restart{})
+			r.deliver(1)
+			r.said("1/0") // once per claim
+		})
+		for how, verdict := range map[string]func(*asked){"skipped": skip, "plainly resumed": (*asked).resume} {
+			bubbleOf(t, name+", "+how, func(r *rig) {
+				setUp(r)
+				r.verdict = verdict
+				r.withHandler()
+				r.deliver(0)
+				r.said("assigned", "0/0") // and not again for ever
+				r.box.Lose(&messages.Lost{})
+				r.said("lost", "terminated")
+			})
+		}
+		bubbleOf(t, name+", parked", func(r *rig) {
+			setUp(r)
+			r.verdict = park
+			r.withHandler()
+			r.deliver(0)
+			r.said("assigned") // not again before somebody acts
+			if s := r.box.Snapshot(); s.State != messages.StateParked || s.Attempt != 0 {
+				r.t.Errorf("%+v", s)
+			}
+			if p := r.box.Progress(); p.Parked {
+				r.t.Errorf("the next owner would start parked for this one's hook: %+v", p)
+			}
+			if err := r.box.RetryHead(0); err != nil {
+				r.t.Error(err)
+			}
+			r.said("assigned", "0/0")
+		})
+	}
+}
