@@ -71,7 +71,7 @@ func (k *claim) Commit(p actors.Progress, urgent bool, done func(error)) {
 		k.mu.Unlock()
 		k.c.later(done, nil)
 		return
-	case k.flying && k.sent == k.said: // on its way: the answer will do
+	case k.coming(): // the answer will do
 	case !k.listed, urgent && !k.urgent:
 		tell = true
 		k.listed, k.urgent = true, k.urgent || urgent
@@ -101,12 +101,12 @@ func (k *claim) Flush(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	k.waiters = append(k.waiters, waiter{k.said, func(err error) { answer <- err }, true})
-	tell := !(k.flying && k.sent == k.said) && !(k.listed && k.urgent)
-	if tell {
+	known := k.coming() || k.listed && k.urgent
+	if !known {
 		k.listed, k.urgent = true, true
 	}
 	k.mu.Unlock()
-	if tell {
+	if !known {
 		k.c.list(k)
 	}
 	select {
@@ -129,7 +129,7 @@ func (k *claim) Close() {
 	k.closed = true
 	waiters := k.waiters
 	k.waiters = nil
-	dropped := k.acked != k.said && !(k.flying && k.sent == k.said)
+	dropped := k.acked != k.said && !k.coming()
 	k.gaveUp = dropped
 	next := k.note.Next
 	k.mu.Unlock()
@@ -144,6 +144,9 @@ func (k *claim) Close() {
 	}
 	k.c.list(k) // the loop forgets it
 }
+
+// coming says that the newest note is in the request in flight.
+func (k *claim) coming() bool { return k.flying && k.sent == k.said }
 
 // heard is the loop's side of list. dirty: there is something that no request has taken yet.
 func (k *claim) heard() (dirty, urgent, closed bool) {

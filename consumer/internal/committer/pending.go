@@ -18,10 +18,11 @@ import (
 type pending[K comparable] struct {
 	interval time.Duration // least time between two requests while nothing is urgent
 
-	keys  map[K]*entry
-	last  time.Time // when the last request was sent
-	hold  hold      // after a failure that concerned all
-	reuse []K       // what due answered last
+	keys   map[K]*entry
+	flying bool      // a request is on its way
+	last   time.Time // when the last request was sent
+	hold   hold      // after a failure that concerned all
+	reuse  []K       // what due answered last
 }
 
 type entry struct {
@@ -54,15 +55,12 @@ func (p *pending[K]) drop(k K) { delete(p.keys, k) }
 // due is what goes into a request that is sent now as who; empty: none is sent. It is valid until the next call.
 func (p *pending[K]) due(who conn.Identity, now time.Time) []K {
 	p.reuse = p.reuse[:0]
-	if !who.Valid() || p.hold.active(who, now) {
+	if p.flying || !who.Valid() || p.hold.active(who, now) {
 		return nil
 	}
 	rush := !now.Before(p.last.Add(p.interval))
 	for k, e := range p.keys {
-		switch {
-		case e.flying: // one request at a time
-			return nil
-		case e.dirty && !now.Before(e.until):
+		if e.dirty && !now.Before(e.until) {
 			p.reuse = append(p.reuse, k)
 			rush = rush || e.urgent
 		}
@@ -75,13 +73,10 @@ func (p *pending[K]) due(who conn.Identity, now time.Time) []K {
 
 // wake is the earliest time at which due answers something if nothing else happens; false: never.
 func (p *pending[K]) wake(who conn.Identity, now time.Time) (at time.Time, ok bool) {
-	if !who.Valid() {
+	if p.flying || !who.Valid() {
 		return at, false
 	}
 	for _, e := range p.keys {
-		if e.flying {
-			return at, false
-		}
 		if !e.dirty {
 			continue
 		}
@@ -101,7 +96,7 @@ func (p *pending[K]) wake(who conn.Identity, now time.Time) (at time.Time, ok bo
 
 // sent says that k is in the request that is sent now.
 func (p *pending[K]) sent(k K, now time.Time) {
-	p.last = now
+	p.flying, p.last = true, now
 	e := p.keys[k]
 	e.rushed = e.urgent
 	e.flying, e.dirty, e.urgent = true, false, false
@@ -110,7 +105,7 @@ func (p *pending[K]) sent(k K, now time.Time) {
 // answered says what came of k in the request. It is called once for each key that was sent.
 func (p *pending[K]) answered(k K, v verdict, now time.Time) {
 	e := p.keys[k]
-	if e == nil { // dropped meanwhile
+	if e == nil || !e.flying { // dropped meanwhile
 		return
 	}
 	e.flying = false
@@ -131,6 +126,7 @@ func (p *pending[K]) answered(k K, v verdict, now time.Time) {
 // finish ends a request that was sent as who. worst is the verdict, of all it was answered with, that concerns the
 // group; the zero value if none did.
 func (p *pending[K]) finish(worst verdict, who conn.Identity, now time.Time) {
+	p.flying = false
 	if worst.failed {
 		p.hold.fail(worst.pace, who, now)
 	} else {

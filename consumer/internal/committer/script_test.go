@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type broker struct {
 	oldVersion bool                                   // refuses RequireStable as sarama does when the broker is old
 	leaveOut   func(n int, at place) bool             // from the answer
 	owner      func(generation int32, at place) error // asks what no broker asks
+	forget     bool                                   // keeps no requests: benchmarks
 }
 
 type block struct {
@@ -89,7 +91,7 @@ func (l *link) travel() error {
 		l.b.inFlight--
 		l.b.mu.Unlock()
 	}()
-	if down != nil {
+	if down != nil || delay == 0 && !silent {
 		return down
 	}
 	var after <-chan time.Time
@@ -115,6 +117,9 @@ func (l *link) CommitOffset(q *sarama.OffsetCommitRequest) (*sarama.OffsetCommit
 		if offset, meta, err := q.Offset(at.topic, at.partition); err == nil {
 			c.blocks[at] = block{offset, meta}
 		}
+	}
+	if b.forget {
+		b.commits = b.commits[:0]
 	}
 	b.commits = append(b.commits, c)
 	n, before := len(b.commits), b.before
@@ -207,6 +212,20 @@ func (b *broker) requests() []commit {
 	return slices.Clone(b.commits)
 }
 
+// peak is the most requests that were in flight at once.
+func (b *broker) peak() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.most
+}
+
+// reads are the requests for committed offsets.
+func (b *broker) reads() []fetch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.fetches)
+}
+
 func (b *broker) committed(at place) block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -290,12 +309,14 @@ type bench struct {
 	seq     uint64
 }
 
-func newBench(t testing.TB, b *broker, change ...func(*Settings)) *bench {
-	return newStatic(t, b, "", change...)
+func newBench(tb testing.TB, b *broker, change ...func(*Settings)) *bench {
+	tb.Helper()
+	return newStatic(tb, b, "", change...)
 }
 
-func newStatic(t testing.TB, b *broker, instance string, change ...func(*Settings)) *bench {
-	x := &bench{t: t, broker: b, inbox: &inbox{start: b.start}, logs: &strings.Builder{}}
+func newStatic(tb testing.TB, b *broker, instance string, change ...func(*Settings)) *bench {
+	tb.Helper()
+	x := &bench{t: tb, broker: b, inbox: &inbox{start: b.start}, logs: &strings.Builder{}}
 	x.coord = conn.NewCoordinator(b.dial, instance)
 	x.coord.OnReport(func(_ conn.Identity, err error) {
 		x.mu.Lock()
@@ -312,7 +333,7 @@ func newStatic(t testing.TB, b *broker, instance string, change ...func(*Setting
 		f(&s)
 	}
 	x.Committer = New(s)
-	t.Cleanup(x.Stop)
+	tb.Cleanup(x.Stop)
 	return x
 }
 
@@ -329,8 +350,11 @@ func (l *locked) Write(p []byte) (int, error) {
 }
 
 func (x *bench) claim(at place) *claim {
+	x.mu.Lock()
 	x.seq++
-	return x.Claim(messages.Claim{Group: "g", Member: "a", Topic: at.topic, Partition: at.partition, Sequence: x.seq}).(*claim)
+	seq := x.seq
+	x.mu.Unlock()
+	return x.Claim(messages.Claim{Group: "g", Member: "a", Topic: at.topic, Partition: at.partition, Sequence: seq}).(*claim)
 }
 
 func (x *bench) reported() []error {
@@ -368,6 +392,17 @@ func (a *answered) done(err error) {
 	a.errs = append(a.errs, err)
 }
 
+// notBy is done, which must not be called by the function.
+func (a *answered) notBy(t *testing.T, function string) func(error) {
+	t.Helper()
+	return func(err error) {
+		if stack := string(debug.Stack()); strings.Contains(stack, function) {
+			t.Errorf("called back by %s:\n%s", function, stack)
+		}
+		a.done(err)
+	}
+}
+
 func (a *answered) all() []error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -375,6 +410,7 @@ func (a *answered) all() []error {
 }
 
 func short(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx

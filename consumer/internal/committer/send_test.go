@@ -85,8 +85,8 @@ func TestUrgentGoesAtOnce(t *testing.T) {
 		if got[2].blocks[orders(1)].offset != 4 {
 			t.Errorf("the last request has %v", got[2].blocks)
 		}
-		if b.most != 1 {
-			t.Errorf("%d requests in flight at once", b.most)
+		if b.peak() != 1 {
+			t.Errorf("%d requests in flight at once", b.peak())
 		}
 	})
 }
@@ -181,6 +181,7 @@ func TestDoneIsCalledInOrderAndOnce(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(order) != 50 {
 			t.Fatalf("%d of 50 are done", len(order))
 		}
@@ -202,18 +203,9 @@ func TestCommitNeverCallsBack(t *testing.T) {
 		b := newBroker(orders(0))
 		x := newBench(t, b)
 		k := x.claim(orders(0))
-		holding := false
-		var got []error
-		done := func(err error) {
-			if holding {
-				t.Error("called back by Commit")
-			}
-			got = append(got, err)
-		}
+		var a answered
 		commit := func() {
-			holding = true
-			k.Commit(at(1), true, done)
-			holding = false
+			k.Commit(at(1), true, a.notBy(t, "claim).Commit"))
 			synctest.Wait()
 		}
 		commit()
@@ -222,7 +214,7 @@ func TestCommitNeverCallsBack(t *testing.T) {
 		commit() // closed
 		x.Stop()
 		commit() // nobody is left to call back
-		if len(got) != 4 || got[0] != nil || got[1] != nil || got[2] != ErrClosed || got[3] != ErrClosed {
+		if got := a.all(); len(got) != 4 || got[0] != nil || got[1] != nil || got[2] != ErrClosed || got[3] != ErrClosed {
 			t.Errorf("got %v", got)
 		}
 		if n := len(b.requests()); n != 1 {

@@ -66,6 +66,11 @@ func (k *claim) startAfresh(ctx context.Context, log span) (supervisor.Start, er
 	case offsets.Latest:
 		return k.startLatest(ctx, log)
 	}
+	return k.startBy(ctx, choice, log)
+}
+
+// startBy begins where a choice other than Fail says.
+func (k *claim) startBy(ctx context.Context, choice offsets.Choice, log span) (supervisor.Start, error) {
 	next, err := k.resolve(ctx, choice, log)
 	return startAt(next), err
 }
@@ -76,9 +81,8 @@ func (k *claim) move(ctx context.Context, from int64, log span, what string) (su
 	if choice == offsets.Fail {
 		return supervisor.Start{}, log.outside(from)
 	}
-	to, err := k.resolve(ctx, choice, log)
-	start := startAt(to)
-	start.Moved = &messages.Moved{Claim: k.claim, From: from, To: to, Why: fmt.Sprintf(
+	start, err := k.startBy(ctx, choice, log)
+	start.Moved = &messages.Moved{Claim: k.claim, From: from, To: start.Next, Why: fmt.Sprintf(
 		"the %s is out of range (%v), and Offsets.OutOfRange is %v", what, log, choice)}
 	return start, err
 }

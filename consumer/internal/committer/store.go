@@ -34,7 +34,7 @@ func (k *claim) startByStore(ctx context.Context) (supervisor.Start, error) {
 				"the offset store does not know %s/%d and Offsets.Start is Fail: store an offset and un-park, or skip to begin at %d",
 				k.claim.Topic, k.claim.Partition, log.first)}
 		}
-		start.Next, err = k.resolve(ctx, choice, log)
+		start, err = k.startBy(ctx, choice, log)
 	case !log.holds(pos.Next):
 		start, err = k.move(ctx, pos.Next, log, "offset store's position")
 	default:
