@@ -73,7 +73,7 @@ func TestAuthFaults(t *testing.T) {
 		change func(*consumer.Config)
 		want   []string
 	}{
-		"wrong password":          {func(c *consumer.Config) { c.SASL.Password = "guess" }, []string{"SASL", "ottla", "assword"}},
+		"wrong password":          {func(c *consumer.Config) { c.SASL.Password = "guess" }, []string{"SCRAM-SHA-512", "SASL.User", "SASL.Password"}},
 		"plaintext to a TLS port": {func(c *consumer.Config) { c.TLS, c.SASL = consumer.TLS{}, consumer.SASL{} }, []string{"TLS"}},
 		"TLS to a plaintext port": {func(c *consumer.Config) { c.Brokers = realBrokers() }, []string{"TLS"}},
 		"unknown authority":       {func(c *consumer.Config) { c.TLS.CAFile = os.Getenv("OTTLA_TEST_OTHER_CA") }, []string{"certificate", "TLS.CAFile"}},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,8 +27,11 @@ type kafka struct {
 	t       testing.TB
 	brokers []string
 	fake    *kfake.Cluster // nil: a real one
-	admin   *kgo.Client
+	writer  *kgo.Client    // produces
 	journal *journal
+
+	mu    sync.Mutex
+	admin *kgo.Client // asks
 }
 
 // cluster is a broker in this process with three nodes, or the real one of test/with-kafka.sh.
@@ -44,15 +48,41 @@ func cluster(t testing.TB) *kafka {
 		t.Cleanup(fake.Close)
 		k.fake, k.brokers = fake, fake.ListenAddrs()
 	}
-	admin, err := kgo.NewClient(kgo.SeedBrokers(k.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(50*time.Millisecond),
-		kgo.MaxVersions(kversion.V3_6_0())) // before requests name topics by id
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(admin.Close)
-	k.admin = admin
+	k.writer, k.admin = k.client(), k.client()
+	t.Cleanup(func() {
+		k.writer.Close()
+		k.asker().Close()
+	})
 	return k
+}
+
+// client is one that is not under test.
+func (k *kafka) client(opts ...kgo.Opt) *kgo.Client {
+	k.t.Helper()
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(k.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.MaxVersions(kversion.V3_6_0()))...) // before requests name topics by id
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return c
+}
+
+// asker is the client for questions.
+func (k *kafka) asker() *kgo.Client {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.admin
+}
+
+// askAnew forgets what the client knew: it keeps to a dead coordinator.
+func (k *kafka) askAnew() {
+	fresh := k.client()
+	k.mu.Lock()
+	old := k.admin
+	k.admin = fresh
+	k.mu.Unlock()
+	old.Close()
 }
 
 // realBrokers are those of a real Kafka; nil without one.
@@ -166,14 +196,14 @@ func (k *kafka) produce(topic string, partitions int32, from, end int, value fun
 	for n := from; n < end; n++ {
 		for p := range partitions {
 			rec := &kgo.Record{Topic: topic, Partition: p, Key: []byte("k" + strconv.Itoa(n%17)), Value: value(n)}
-			k.admin.Produce(context.Background(), rec, func(_ *kgo.Record, err error) {
+			k.writer.Produce(context.Background(), rec, func(_ *kgo.Record, err error) {
 				if err != nil {
 					failed.Store(&err)
 				}
 			})
 		}
 	}
-	if err := k.admin.Flush(k.t.Context()); err != nil {
+	if err := k.writer.Flush(k.t.Context()); err != nil {
 		k.t.Fatalf("produce to %s: %v", topic, err)
 	}
 	if err := failed.Load(); err != nil {
@@ -200,8 +230,9 @@ func (k *kafka) offsets(group, topic string) (map[int32]int64, error) {
 	req.Groups = append(req.Groups, rg) // of all topics
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	resp, err := req.RequestWith(ctx, k.admin)
+	resp, err := req.RequestWith(ctx, k.asker())
 	if err != nil {
+		k.askAnew()
 		return nil, err
 	}
 	out := map[int32]int64{}
@@ -269,7 +300,7 @@ func ask[R kmsg.Response](k *kafka, req kmsg.Request) R {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	resp, err := k.admin.Request(ctx, req)
+	resp, err := k.asker().Request(ctx, req)
 	if err != nil {
 		k.t.Fatalf("%T: %v", req, err)
 	}

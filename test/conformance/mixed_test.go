@@ -38,7 +38,9 @@ func TestMixedGroup(t *testing.T) {
 	for slot := range 4 {
 		members.Go(func() {
 			random := rand.New(rand.NewPCG(2, uint64(slot)))
-			pause := func(least, more int) { work(t.Context().Done(), time.Duration(least+random.IntN(more))*time.Millisecond) }
+			pause := func(least, more int) {
+				work(t.Context().Done(), time.Duration(least+random.IntN(more))*time.Millisecond)
+			}
 			for range rounds {
 				pause(0, 300)
 				if slot%2 == 0 {

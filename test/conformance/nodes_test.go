@@ -48,7 +48,7 @@ func (k *kafka) whole() bool {
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = nil // all
-	resp, err := req.RequestWith(ctx, k.admin)
+	resp, err := req.RequestWith(ctx, k.asker())
 	if err != nil || len(resp.Brokers) < 3 {
 		return false
 	}

@@ -150,11 +150,7 @@ func TestSourceMemoryBound(t *testing.T) {
 // fillCompressed is fill through zstd, with batches of some 100 KB before it.
 func (k *kafka) fillCompressed(topic string, partitions int32, each int, value func(n int) []byte) {
 	k.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(100_000),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ProducerBatchMaxBytes(100<<10), kgo.ProducerLinger(20*time.Millisecond))
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	client := k.client(kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ProducerBatchMaxBytes(100<<10), kgo.ProducerLinger(20*time.Millisecond))
 	defer client.Close()
 	recs := make([]*kgo.Record, 0, each*int(partitions))
 	for n := range each {
