@@ -59,9 +59,14 @@ func (p *partition) wish() wish {
 	return wish{turn: p.turn, from: p.next, room: p.sink.Room()}
 }
 
+// moveTo seeks. An older seek never undoes a newer one: a handler's SeekTo draws number 2, then the supervisor, which
+// acquires the partition again, draws 3 and is here first; the backlog takes nothing any more that 2 fetches.
 func (p *partition) moveTo(offset int64, seek uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if seek < p.seek {
+		return
+	}
 	p.turn++
 	p.seek, p.next, p.failed, p.told = seek, offset, false, false
 }

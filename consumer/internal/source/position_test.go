@@ -201,3 +201,18 @@ func TestRecordsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// A handler's SeekTo drew number 2, the supervisor drew 3 and reached the source first: when 2 came after it, the
+// source fetched what the backlog dropped, and the partition was silent for ever.
+func TestAnOlderSeekUndoesNoNewerOne(t *testing.T) {
+	p := &partition{seek: 1, next: 7}
+	p.moveTo(40, 3)
+	p.moveTo(20, 2)
+	if p.seek != 3 || p.next != 40 {
+		t.Errorf("seek %d at offset %d, want 3 at 40", p.seek, p.next)
+	}
+	p.moveTo(50, 4)
+	if p.seek != 4 || p.next != 50 {
+		t.Errorf("seek %d at offset %d, want 4 at 50", p.seek, p.next)
+	}
+}
