@@ -25,7 +25,9 @@ func (m *Member) request(limit time.Duration, f func(ctx context.Context) any) {
 }
 
 // joinLimit: the broker may wait for all of the rebalance timeout before it answers a join or a sync.
-func (m *Member) joinLimit() time.Duration { return m.options.RebalanceTimeout + m.options.RequestTimeout }
+func (m *Member) joinLimit() time.Duration {
+	return m.options.RebalanceTimeout + m.options.RequestTimeout
+}
 
 func (m *Member) find(a findCoordinator) {
 	m.request(m.options.RequestTimeout, func(ctx context.Context) any {
