@@ -31,6 +31,7 @@ type claim struct {
 	flying  bool            // sent is in the request in flight
 	listed  bool            // the loop knows, or is being told, that there is something to send
 	urgent  bool            // and that it is urgent
+	hurried bool            // and that a flush waits for it
 	closed  bool
 	gaveUp  bool     // a final CommitFailed was told
 	waiters []waiter // in the order of their notes
@@ -85,7 +86,8 @@ func (k *claim) Commit(p actors.Progress, urgent bool, done func(error)) {
 	}
 }
 
-// Flush implements supervisor.Commits.
+// Flush implements supervisor.Commits. It does not wait for the pause after a failure, which may be longer than the
+// time that a revocation leaves: its note is tried once at once.
 func (k *claim) Flush(ctx context.Context) error {
 	if k.c.storeAlone() {
 		return nil
@@ -101,9 +103,9 @@ func (k *claim) Flush(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	k.waiters = append(k.waiters, waiter{k.said, func(err error) { answer <- err }, true})
-	known := k.coming() || k.listed && k.urgent
+	known := k.coming()
 	if !known {
-		k.listed, k.urgent = true, true
+		k.listed, k.urgent, k.hurried = true, true, true
 	}
 	k.mu.Unlock()
 	if !known {
@@ -148,11 +150,13 @@ func (k *claim) Close() {
 // coming says that the newest note is in the request in flight.
 func (k *claim) coming() bool { return k.flying && k.sent == k.said }
 
-// heard is the loop's side of list. dirty: there is something that no request has taken yet.
-func (k *claim) heard() (dirty, urgent, closed bool) {
+// heard is the loop's side of list. dirty: there is something that no request has taken yet; hurried: a flush has come
+// since the last time.
+func (k *claim) heard() (dirty, urgent, hurried, closed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.listed, k.urgent, k.closed
+	hurried, k.hurried = k.hurried, false
+	return k.listed, k.urgent, hurried, k.closed
 }
 
 // take gives the note that goes into the next request; false: the claim is closed, or there is nothing to send.

@@ -124,3 +124,31 @@ func TestFlushEnds(t *testing.T) {
 		}
 	})
 }
+
+// Not authorised, and so the pauses are long by now. An operator grants it and stops the consumer: the flush, which has
+// two seconds, finds out at once.
+func TestAFlushDoesNotWaitForAPause(t *testing.T) {
+	for _, code := range []sarama.KError{sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBroker(orders(0))
+			refuse := func(int, place) sarama.KError { return code }
+			b.code = refuse
+			x := newBench(t, b)
+			k := x.claim(orders(0))
+			k.Commit(at(1), true, nil)
+			time.Sleep(40 * time.Second) // the next try would be after 61 s
+			began := len(b.requests())
+			if err := k.Flush(short(t, 2*time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("refused: %v", err)
+			}
+			if n := len(b.requests()) - began; n != 1 {
+				t.Errorf("%d tries for one flush", n)
+			}
+			b.set(func(b *broker) { b.code = nil })
+			before := time.Now()
+			if err := k.Flush(short(t, 2*time.Second)); err != nil || time.Since(before) != 0 {
+				t.Errorf("granted: %v after %v", err, time.Since(before))
+			}
+		})
+	}
+}

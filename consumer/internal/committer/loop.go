@@ -62,11 +62,16 @@ func (c *Committer) collect() {
 	c.listed, c.calls = c.heard[:0], nil
 	c.mu.Unlock()
 	for _, k := range listed {
-		switch dirty, urgent, closed := k.heard(); {
+		dirty, urgent, hurried, closed := k.heard()
+		switch {
 		case closed:
 			c.pending.drop(k)
+			continue
 		case dirty:
 			c.pending.note(k, urgent)
+		}
+		if hurried {
+			c.pending.hurry(k)
 		}
 	}
 	clear(listed)

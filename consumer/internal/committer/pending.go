@@ -49,6 +49,14 @@ func (p *pending[K]) note(k K, urgent bool) {
 	e.urgent = e.urgent || urgent
 }
 
+// hurry ends the pauses that k is in: somebody waits for it with a deadline, and what it waits for may have been mended.
+func (p *pending[K]) hurry(k K) {
+	p.hold.until = time.Time{}
+	if e := p.keys[k]; e != nil {
+		e.until = time.Time{}
+	}
+}
+
 // drop forgets k: closed, or nothing to send after all.
 func (p *pending[K]) drop(k K) { delete(p.keys, k) }
 

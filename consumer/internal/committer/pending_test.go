@@ -17,7 +17,7 @@ type twin struct {
 }
 
 type happened struct {
-	what    string // note, drop, sent, answered, finish
+	what    string // note, hurry, drop, sent, answered, finish
 	key     int
 	urgent  bool
 	verdict verdict
@@ -84,6 +84,9 @@ func (w *twin) pausedUntil(key int) time.Time {
 	events := w.of(key)
 	slices.Reverse(events)
 	for _, h := range events {
+		if h.what == "hurry" && row == 0 {
+			return time.Time{}
+		}
 		if h.what != "answered" {
 			continue
 		}
@@ -107,16 +110,19 @@ func (w *twin) pausedUntil(key int) time.Time {
 func (w *twin) held(who conn.Identity, now time.Time) bool {
 	row := 0
 	var last happened
+	hurried := false
 	for _, h := range w.history {
+		hurried = hurried || h.what == "hurry"
 		if h.what != "finish" {
 			continue
 		}
+		hurried = false
 		if row++; !h.verdict.failed {
 			row = 0
 		}
 		last = h
 	}
-	return row > 0 && who == last.who && now.Before(last.now.Add(last.verdict.pace.after(row)))
+	return row > 0 && !hurried && who == last.who && now.Before(last.now.Add(last.verdict.pace.after(row)))
 }
 
 func (w *twin) due(who conn.Identity, now time.Time) (all []int) {
@@ -175,8 +181,13 @@ func TestPendingAgainstTwin(t *testing.T) {
 				p.drop(key)
 				w.history = append(w.history, happened{what: "drop", key: key})
 			case 4:
+				key := rnd.IntN(keys)
+				p.note(key, true)
+				p.hurry(key)
+				w.history = append(w.history, happened{what: "note", key: key, urgent: true}, happened{what: "hurry", key: key})
+			case 5:
 				who.Generation = []int32{-1, 1, 2}[rnd.IntN(3)]
-			case 5, 6:
+			case 6:
 				now = now.Add(time.Duration(rnd.IntN(40)) * time.Millisecond)
 			case 7:
 				now = now.Add(time.Duration(rnd.IntN(40)) * time.Second)

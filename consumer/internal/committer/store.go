@@ -30,7 +30,7 @@ func (k *claim) startByStore(ctx context.Context) (supervisor.Start, error) {
 	switch {
 	case pos.Next == offsets.Unknown:
 		if choice = k.c.set.Start; choice == offsets.Fail {
-			return supervisor.Start{}, &supervisor.OutOfRangeError{Offset: offsets.Unknown, Err: fmt.Errorf(
+			return supervisor.Start{Fence: pos.Fence}, &supervisor.OutOfRangeError{Offset: offsets.Unknown, Err: fmt.Errorf(
 				"the offset store does not know %s/%d and Offsets.Start is Fail: store an offset and un-park, or skip to begin at %d",
 				k.claim.Topic, k.claim.Partition, log.first)}
 		}
