@@ -309,6 +309,9 @@ func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(int64
 	s.background(func() func() {
 		defer cancel()
 		next, err := c.commits.Readable(ctx, offset, skip)
+		if err == nil && skip && s.set.Store { // else the store's next answer would lead back to where nothing can be read
+			err = s.advance(c, next)
+		}
 		return func() { then(next, err) }
 	})
 }
