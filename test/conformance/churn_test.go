@@ -9,18 +9,104 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/messages"
 )
+
+// churn is a group whose members join and leave cleanly at random while records flow, some of which fail at first.
+type churn struct {
+	total   int                                             // records, on eight partitions
+	change  func(random *rand.Rand, cfg *consumer.Config)   // what is different about a member; nil: nothing
+	disturb func(k *kafka, random *rand.Rand, group string) // what happens every 20 ms; nil: nothing
+}
 
 // TestChurn: three members join and leave cleanly at random while 20,000 records flow, of which 1 % fail once
 // with an error and 1 % with a panic. Each record is processed, in its partition's order, by one handler at a time
 // over all members, and none of them twice.
 func TestChurn(t *testing.T) {
-	const slots, partitions, total = 3, 8, 20_000
+	churn{total: 20_000}.run(t)
+}
+
+// TestChurnOf shows the same of other settings: commits for each record, eager strategies, a list of strategies, a
+// partition actor of the user's own that answers later and from elsewhere.
+func TestChurnOf(t *testing.T) {
+	for name, c := range map[string]churn{
+		"CommitEach": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
+			cfg.Commit.Mode = consumer.CommitEach
+		}},
+		"Range": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
+			cfg.Balance = []consumer.Balance{consumer.Range}
+		}},
+		"Sticky": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
+			cfg.Balance = []consumer.Balance{consumer.Sticky}
+		}},
+		"migration": {total: 6000, change: func(random *rand.Rand, cfg *consumer.Config) {
+			cfg.Balance = []consumer.Balance{consumer.CooperativeSticky, consumer.Range}[random.IntN(2):]
+		}},
+		"actor": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
+			handle := cfg.Handler
+			cfg.Handler, cfg.Actor = nil, func() actor.Actor { return later{handle} }
+		}},
+	} {
+		t.Run(name, c.run)
+	}
+}
+
+// TestChurnAmongTroubles shows the same of a cluster in which coordinators and leaders move, connections break,
+// and requests of the group are refused.
+func TestChurnAmongTroubles(t *testing.T) {
+	fakeOnly(t, "a real broker cannot be told to break connections and to refuse requests")
+	for name, disturb := range map[string]func(k *kafka, random *rand.Rand, group string){
+		"coordinators move": func(k *kafka, random *rand.Rand, _ string) {
+			if random.IntN(10) == 0 {
+				k.fake.RehashCoordinators()
+			}
+		},
+		"leaders move": func(k *kafka, random *rand.Rand, _ string) {
+			if random.IntN(10) == 0 {
+				k.fake.ShufflePartitionLeaders()
+			}
+		},
+		"requests get lost": func(k *kafka, random *rand.Rand, _ string) {
+			if random.IntN(4) == 0 {
+				k.fake.ControlKey(-1, func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errCut, true })
+			}
+		},
+		"answers get lost": func(k *kafka, random *rand.Rand, _ string) {
+			if random.IntN(4) == 0 {
+				k.cutter.cuts.Add(1)
+			}
+		},
+		"requests are refused": func(k *kafka, random *rand.Rand, group string) {
+			keys := []kmsg.Key{kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.LeaveGroup, kmsg.OffsetFetch, kmsg.FindCoordinator}
+			errs := []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress}
+			if random.IntN(4) == 0 {
+				k.fake.Fault(kfake.Fault{
+					Group: group, Keys: []kmsg.Key{keys[random.IntN(len(keys))]}, Err: errs[random.IntN(len(errs))],
+					TopLevel: random.IntN(2) == 0,
+				})
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { churn{total: 6000, disturb: disturb}.run(t) })
+	}
+}
+
+var errCut = errors.New("the connection is cut")
+
+func (c churn) run(t *testing.T) {
+	const slots, partitions = 3, 8
+	each := c.total / partitions
 	k := cluster(t)
 	topic := k.topic(partitions)
-	k.fill(topic, partitions, 0, total/partitions)
-	l := newLedger(partitions, total/partitions)
+	group := "g-" + topic
+	k.fill(topic, partitions, 0, each)
+	l := newLedger(partitions, each)
 	handle := func(ctx context.Context, rec *consumer.Record) error {
 		work(ctx.Done(), time.Millisecond)
 		return stumble(rec)
@@ -33,8 +119,11 @@ func TestChurn(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(slot)))
 			for !l.done() {
 				name := name("m")
-				cfg := k.config(name, "g-"+topic, topic)
+				cfg := k.config(name, group, topic)
 				cfg.Handler = l.keeps(name, handle)
+				if c.change != nil {
+					c.change(random, &cfg)
+				}
 				m := start(t, name, cfg)
 				joins.Add(1)
 				until := l.count() + 200 + random.IntN(1800)
@@ -47,19 +136,25 @@ func TestChurn(t *testing.T) {
 			}
 		})
 	}
+	if c.disturb != nil {
+		random := rand.New(rand.NewPCG(2, 2))
+		for !waits(20*time.Millisecond, l.done) && !t.Failed() {
+			c.disturb(k, random, group)
+		}
+	}
 	members.Wait()
 
 	l.clean(t)
-	for p, at := range k.committed("g-"+topic, topic) {
-		if at != total/partitions {
-			t.Errorf("partition %d: %d is committed, want %d", p, at, total/partitions)
+	for p, at := range k.committed(group, topic) {
+		if at != int64(each) {
+			t.Errorf("partition %d: %d is committed, want %d", p, at, each)
 		}
 	}
-	if joins.Load() < 10 {
-		t.Errorf("only %d members came and went: this was no churn", joins.Load())
-	}
 	t.Logf("%d members came and went, %d records, %d failures", joins.Load(), l.count(), l.failures)
-	if l.failures < total/100 {
+	if least := int64(c.total / 2000); joins.Load() < least {
+		t.Errorf("only %d members came and went, want %d: this was no churn", joins.Load(), least)
+	}
+	if l.failures < c.total/60 {
 		t.Errorf("%d failures: too few", l.failures)
 	}
 }
@@ -78,4 +173,26 @@ func stumble(rec *consumer.Record) error {
 		panic("one in a hundred")
 	}
 	return nil
+}
+
+// later is a partition actor that keeps each record and completes it from another goroutine.
+type later struct{ handle consumer.Handler }
+
+// Receive keeps what it gets. What panics in the goroutine would end the process, so that it becomes an error.
+func (a later) Receive(c actor.Context) {
+	rec, ok := c.Message().(*messages.Record)
+	if !ok {
+		return
+	}
+	rec.Keep()
+	go func() {
+		var err error
+		defer func() {
+			if recover() != nil {
+				err = errStumble
+			}
+			rec.Complete(err)
+		}()
+		err = a.handle(rec.Context(), rec)
+	}()
 }

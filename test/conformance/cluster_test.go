@@ -27,6 +27,7 @@ type kafka struct {
 	t       testing.TB
 	brokers []string
 	fake    *kfake.Cluster // nil: a real one
+	cutter  *cutter        // of the fake's connections
 	writer  *kgo.Client    // produces
 	journal *journal
 
@@ -41,7 +42,8 @@ func cluster(t testing.TB) *kafka {
 	if real := realBrokers(); real != nil {
 		k.brokers = real
 	} else {
-		fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+		k.cutter = &cutter{}
+		fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.ListenFn(k.cutter.listen))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,14 +216,15 @@ func (k *kafka) produce(topic string, partitions int32, from, end int, value fun
 // committed are the group's offsets; a partition without one is missing.
 func (k *kafka) committed(group, topic string) map[int32]int64 {
 	k.t.Helper()
-	offsets, err := k.offsets(group, topic)
-	if err != nil {
+	var offsets map[int32]int64
+	var err error
+	if !waits(patience, func() bool { offsets, err = k.offsets(group, topic); return err == nil }) {
 		k.t.Fatalf("committed offsets of %s: %v", group, err)
 	}
 	return offsets
 }
 
-// offsets is committed for the times when a broker may be away.
+// offsets is committed, asked once: a broker may be away.
 func (k *kafka) offsets(group, topic string) (map[int32]int64, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, false
