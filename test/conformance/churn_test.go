@@ -45,8 +45,11 @@ func TestChurnOf(t *testing.T) {
 		"Sticky": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
 			cfg.Balance = []consumer.Balance{consumer.Sticky}
 		}},
-		"migration": {total: 6000, change: func(random *rand.Rand, cfg *consumer.Config) {
+		"migration, first step": {total: 6000, change: func(random *rand.Rand, cfg *consumer.Config) {
 			cfg.Balance = []consumer.Balance{consumer.CooperativeSticky, consumer.Range}[random.IntN(2):]
+		}},
+		"migration, second step": {total: 6000, change: func(random *rand.Rand, cfg *consumer.Config) {
+			cfg.Balance = []consumer.Balance{consumer.CooperativeSticky, consumer.Range}[:1+random.IntN(2)]
 		}},
 		"actor": {total: 6000, change: func(_ *rand.Rand, cfg *consumer.Config) {
 			handle := cfg.Handler

@@ -23,6 +23,7 @@ type ledger struct {
 
 	finished, duplicates, failures int
 	faults                         []string // what must not be, in words
+	repeated                       []try    // the calls that finished what had been finished before
 }
 
 // page is what happened on one partition.
@@ -121,6 +122,7 @@ func (l *ledger) finish(n int, err, cause error) {
 	}
 	if t.offset < p.next || p.finished[t.offset] > 0 {
 		l.duplicates++
+		l.repeated = append(l.repeated, *t)
 		return
 	}
 	l.finished++
@@ -192,6 +194,13 @@ func (l *ledger) clean(t testing.TB) {
 	defer l.mu.Unlock()
 	if l.duplicates > 0 {
 		t.Errorf("%d records were finished twice", l.duplicates)
+	}
+	for _, again := range l.repeated[:min(5, len(l.repeated))] {
+		for _, c := range l.tries {
+			if c.partition == again.partition && c.offset == again.offset {
+				t.Errorf("%d@%d#%d by %s from %s to %s: %v", c.partition, c.offset, c.attempt, c.member, c.began.Format(clock), c.ended.Format(clock), c.err)
+			}
+		}
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 // journal takes the log of all members of a scenario: it is searched by tests, and shown when one fails.
 type journal struct {
 	mu    sync.Mutex
-	begun time.Time
 	lines []string
 }
 
@@ -23,7 +22,7 @@ const kept = 4000
 
 // newJournal makes a journal that is printed when the test has failed.
 func newJournal(t testing.TB) *journal {
-	j := &journal{begun: time.Now()}
+	j := &journal{}
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
@@ -53,7 +52,7 @@ func (j *journal) write(who, text string) {
 	if len(j.lines) >= kept {
 		j.lines = append(j.lines[:0], j.lines[kept/2:]...)
 	}
-	j.lines = append(j.lines, fmt.Sprintf("%8.3f %s %s", time.Since(j.begun).Seconds(), who, text))
+	j.lines = append(j.lines, fmt.Sprintf("%s %s %s", time.Now().Format(clock), who, text))
 }
 
 // count is the number of lines that have all of the parts.
