@@ -76,12 +76,12 @@ var days = flag.Int64("days", 1, "how many different days the group's random tes
 // A day in the life of a group: members come and go, partitions are added, the coordinator moves, is silent, dies,
 // answers with errors, and loses answers. No partition ever has two owners, and all have one soon after.
 func TestADayOfDisturbances(t *testing.T) {
-	for kind, hours := range map[string]time.Duration{"cooperative": 24, "eager": 6, "static": 6} {
+	for kind, hours := range map[string]int{"cooperative": 24, "eager": 6, "static": 6} {
 		for seed := range *days {
 			t.Run(fmt.Sprint(kind, " ", seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					d := day{t: t, r: rand.New(rand.NewSource(seed)), kind: kind, c: membertest.New(map[string]int{"t": 12}), all: newOwnership(t)}
-					d.live(hours * time.Hour)
+					d.live(time.Duration(hours) * time.Hour)
 				})
 			})
 		}

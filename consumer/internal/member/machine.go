@@ -97,10 +97,10 @@ func (m *machine) step(now instant, ev event) []action {
 	if _, ok := ev.(start); ok && m.phase == idle {
 		m.phase = unjoined
 	}
-	switch {
-	case m.phase == ended:
+	switch m.phase {
+	case ended:
 		return nil
-	case m.phase == idle:
+	case idle:
 		switch ev.(type) {
 		case stop, cut:
 			m.finish()

@@ -39,8 +39,8 @@ func (m *Member) find(a findCoordinator) {
 func (m *Member) join(a sendJoin) {
 	q := sarama.NewJoinGroupRequest(m.options.Cluster.Version())
 	q.GroupId, q.MemberId, q.GroupInstanceId, q.ProtocolType = m.options.Group, a.member, m.instance(), protocolType
-	q.SessionTimeout = int32(m.options.SessionTimeout.Milliseconds())     //nolint:gosec // checked by package consumer
-	q.RebalanceTimeout = int32(m.options.RebalanceTimeout.Milliseconds()) //nolint:gosec // checked by package consumer
+	q.SessionTimeout = int32(m.options.SessionTimeout.Milliseconds())
+	q.RebalanceTimeout = int32(m.options.RebalanceTimeout.Milliseconds())
 	if a.reason != "" {
 		q.Reason = &a.reason
 	}

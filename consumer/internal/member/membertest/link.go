@@ -146,7 +146,7 @@ func (l *link) CommitOffset(q *sarama.OffsetCommitRequest) (*sarama.OffsetCommit
 	answer := func(c *Cluster, k sarama.KError) *sarama.OffsetCommitResponse {
 		p := &sarama.OffsetCommitResponse{}
 		for t, n := range c.topics {
-			for i := range int32(n) { //nolint:gosec // a test's number of partitions
+			for i := range int32(n) {
 				if next, meta, err := q.Offset(t, i); err == nil {
 					p.AddError(t, i, k)
 					if k == sarama.ErrNoError {
@@ -200,7 +200,7 @@ func (l *link) GetMetadata(q *sarama.MetadataRequest) (*sarama.MetadataResponse,
 	answer := func(c *Cluster, k sarama.KError) *sarama.MetadataResponse {
 		p := &sarama.MetadataResponse{Version: 7}
 		for i, b := range c.brokers {
-			p.AddBroker(b, int32(i)) //nolint:gosec // three of them
+			p.AddBroker(b, int32(i))
 		}
 		for _, t := range q.Topics {
 			switch n := c.topics[t]; {
@@ -209,7 +209,7 @@ func (l *link) GetMetadata(q *sarama.MetadataRequest) (*sarama.MetadataResponse,
 			case n == 0:
 				p.AddTopic(t, sarama.ErrUnknownTopicOrPartition)
 			default:
-				for i := range int32(n) { //nolint:gosec // a test's number of partitions
+				for i := range int32(n) {
 					p.AddTopicPartition(t, i, i%3, nil, nil, nil, sarama.ErrNoError)
 				}
 			}

@@ -1,0 +1,642 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// table drives one machine by hand: it keeps the last request of each kind, so that a test can answer it.
+type table struct {
+	t   *testing.T
+	m   *machine
+	now instant
+	out []action // of the last step
+	seq map[reflect.Type]int
+}
+
+var usual = rules{
+	cooperative: true, session: 40 * time.Second, rebalance: 60 * time.Second,
+	heartbeat: 3 * time.Second, backoff: 50 * time.Millisecond,
+}
+
+func lay(t *testing.T, change ...func(*rules)) *table {
+	r := usual
+	for _, f := range change {
+		f(&r)
+	}
+	return &table{t: t, m: newMachine(r), now: instant{1, 1}, seq: map[reflect.Type]int{}}
+}
+
+func (x *table) step(e event) *table {
+	x.t.Helper()
+	x.out = x.m.step(x.now, e)
+	for _, a := range x.out {
+		if f := reflect.ValueOf(a).FieldByName("seq"); f.IsValid() {
+			x.seq[reflect.TypeOf(a)] = int(f.Int())
+		}
+	}
+	return x
+}
+
+func (x *table) later(d time.Duration) *table {
+	x.now = x.now.add(d)
+	return x.step(tick{})
+}
+
+// got answers the action of a kind that the last step wanted.
+func got[T action](x *table) (a T, ok bool) {
+	for _, any := range x.out {
+		if a, ok := any.(T); ok {
+			return a, true
+		}
+	}
+	return a, false
+}
+
+func want[T action](x *table) T {
+	x.t.Helper()
+	a, ok := got[T](x)
+	if !ok {
+		x.t.Fatalf("want %T, got %v in phase %v", a, x.said(), x.m.phase)
+	}
+	return a
+}
+
+func wantNo[T action](x *table) {
+	x.t.Helper()
+	if a, ok := got[T](x); ok {
+		x.t.Fatalf("got %T%v in phase %v", a, a, x.m.phase)
+	}
+}
+
+func (x *table) said() (all []string) {
+	for _, a := range x.out {
+		all = append(all, describe(a))
+	}
+	return all
+}
+
+func seqOf[T action](x *table) int { return x.seq[reflect.TypeFor[T]()] }
+
+func (x *table) find() *table { return x.step(found{seq: seqOf[findCoordinator](x), addr: "c"}) }
+
+func (x *table) join(member string, generation int32, leader string) *table {
+	return x.step(joined{seq: seqOf[sendJoin](x), member: member, generation: generation, protocol: "p", leader: leader})
+}
+
+func (x *table) sync(partitions ...int32) *table {
+	return x.step(synced{seq: seqOf[sendSync](x), sent: x.now, assigned: parts(partitions...)})
+}
+
+// beat answers the heartbeat that is out, or the next one as soon as it is.
+func (x *table) beat(err error) *table {
+	x.t.Helper()
+	if x.m.beat == 0 {
+		want[sendHeartbeat](x.later(max(x.now.until(x.m.beatAt), 0)))
+	}
+	return x.step(beaten{seqOf[sendHeartbeat](x), x.now, err})
+}
+
+func parts(ps ...int32) []tp {
+	var all []tp
+	for _, p := range ps {
+		all = append(all, tp{"t", p})
+	}
+	return all
+}
+
+// member brings the table to a stable follower that owns these partitions.
+func (x *table) member(partitions ...int32) *table {
+	x.t.Helper()
+	x.step(start{}).find()
+	x.join("m", 1, "l").sync(partitions...)
+	if x.m.phase != stable {
+		x.t.Fatalf("phase %v", x.m.phase)
+	}
+	return x.beat(nil)
+}
+
+func eagerly(r *rules)       { r.cooperative = false }
+func statically(r *rules)    { r.instance = "i" }
+func leavingStatic(r *rules) { r.instance, r.leaveStatic = "i", true }
+
+// KIP-394: the first join has no id and is answered with one; the second has it, at once.
+func TestTheFirstJoinIsGivenAnID(t *testing.T) {
+	x := lay(t).step(start{}).find()
+	if a := want[sendJoin](x); a.member != "" {
+		t.Errorf("%+v", a)
+	}
+	x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrMemberIdRequired, member: "m"})
+	if a := want[sendJoin](x); a.member != "m" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Cooperative: what is new begins at the sync; what is missing is given up; the next join comes only when all of it
+// is released, and claims what is left.
+func TestCooperativeRebalance(t *testing.T) {
+	x := lay(t).member(0, 1, 2)
+	x.beat(sarama.ErrRebalanceInProgress)
+	if a := want[sendJoin](x); !slices.Equal(a.owned, parts(0, 1, 2)) || a.generation != 1 {
+		t.Errorf("the join claims %v of generation %d", a.owned, a.generation)
+	}
+	wantNo[revoke](x)
+	x.join("m", 2, "l").sync(2, 3)
+	if a := want[revoke](x); !slices.Equal(a.tps, parts(0, 1)) || x.now.until(a.by) != 52*time.Second {
+		t.Errorf("%v, %v ahead: the deadline is the sync's answer and 60 s, less 3 s + 5 s", a.tps, x.now.until(a.by))
+	}
+	if a := want[assign](x); !slices.Equal(a.tps, parts(3)) {
+		t.Errorf("%v", a.tps)
+	}
+	wantNo[sendJoin](x.step(released{parts(0)}))
+	if a := want[sendJoin](x.step(released{parts(1)})); !slices.Equal(a.owned, parts(2, 3)) || a.generation != 2 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// A rebalance that comes while partitions are given up is joined at once, and claims them still: nobody else may
+// have them yet. When it gives one back to us, that is a new claim, after the old one has ended.
+func TestARebalanceWhilePartitionsAreGivenUp(t *testing.T) {
+	x := lay(t).member(0, 1)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync(0)
+	want[revoke](x)
+	x.beat(sarama.ErrRebalanceInProgress)
+	if a := want[sendJoin](x); !slices.Equal(a.owned, parts(0, 1)) {
+		t.Errorf("claims %v", a.owned)
+	}
+	wantNo[assign](x.join("m", 3, "l").sync(0, 1))
+	wantNo[revoke](x)
+	if a := want[assign](x.step(released{parts(1)})); !slices.Equal(a.tps, parts(1)) {
+		t.Errorf("%v", a.tps)
+	}
+}
+
+// Eager: everything is given up before the join, by a deadline that counts from the last heartbeat that knew of no
+// rebalance, because the group may be waiting since then.
+func TestEagerRebalance(t *testing.T) {
+	x := lay(t, eagerly).member(0, 1)
+	x.later(2 * time.Second)
+	x.beat(sarama.ErrRebalanceInProgress)
+	wantNo[sendJoin](x)
+	if a := want[revoke](x); !slices.Equal(a.tps, parts(0, 1)) || x.now.until(a.by) != 50*time.Second {
+		t.Errorf("%v, %v ahead: 60 s less 8 s, of which 2 s have passed", a.tps, x.now.until(a.by))
+	}
+	wantNo[sendJoin](x.step(released{parts(0)}))
+	if a := want[sendJoin](x.step(released{parts(1)})); len(a.owned) != 0 || a.generation != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// The reserve never takes more than half of a short rebalance timeout.
+func TestTheReserveOfAShortRebalanceTimeout(t *testing.T) {
+	x := lay(t, func(r *rules) { r.rebalance = 6 * time.Second }).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync()
+	if a := want[revoke](x); x.now.until(a.by) != 3*time.Second {
+		t.Errorf("%v ahead", x.now.until(a.by))
+	}
+}
+
+// The supervisor abandons what does not end and releases it. Should it not, the rebalance timeout makes it lost:
+// the others must have it some time.
+func TestWhatIsNeverReleasedIsLostInTheEnd(t *testing.T) {
+	x := lay(t).member(0, 1)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync(1)
+	by := want[revoke](x).by
+	alive := func(until instant) {
+		for x.now.until(until) > time.Second {
+			x.later(time.Second)
+			wantNo[lose](x)
+			if x.m.beat != 0 {
+				wantNo[lose](x.beat(nil))
+			}
+		}
+	}
+	alive(by.add(8 * time.Second))
+	x.later(time.Second)
+	if a := want[lose](x); !slices.Equal(a.tps, parts(0)) || !errors.Is(a.err, ErrRevokeTimeout) {
+		t.Errorf("%+v", a)
+	}
+	if a := want[sendJoin](x); !slices.Equal(a.owned, parts(1)) {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Heartbeats come after 50 ms, then at doubling intervals, up to the usual one.
+func TestHeartbeatsAreCloseTogetherAfterAJoin(t *testing.T) {
+	x := lay(t).step(start{}).find().join("m", 1, "l")
+	want[sendHeartbeat](x) // between join and sync, with the new generation
+	x.beat(nil)
+	x.sync(0)
+	var gaps []time.Duration
+	for range 8 {
+		wait := x.now.until(x.m.beatAt)
+		gaps = append(gaps, wait)
+		want[sendHeartbeat](x.later(wait))
+		x.beat(nil)
+	}
+	const ms = time.Millisecond
+	if !slices.Equal(gaps, []time.Duration{50 * ms, 50 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3000 * ms}) {
+		t.Errorf("%v", gaps)
+	}
+}
+
+// The lease counts from when a heartbeat was sent, not from when it was answered.
+func TestTheLeaseCountsFromTheSend(t *testing.T) {
+	x := lay(t).member(0)
+	sent := want[sendHeartbeat](x.later(50 * time.Millisecond))
+	at := x.now
+	x.now = x.now.add(4 * time.Second)
+	x.step(beaten{sent.seq, at, nil})
+	if left := x.now.until(x.m.lease); left != 32*time.Second {
+		t.Errorf("%v left of the lease: 90 %% of 40 s are 36 s, and 4 s have passed since the send", left)
+	}
+}
+
+// A machine that was suspended has a monotonic clock that knows nothing of it. The wall clock does: everything is
+// lost before anything else is done, and the next join has the id, but claims nothing.
+func TestTheLeaseEndsWhileTheMachineIsSuspended(t *testing.T) {
+	x := lay(t).member(0, 1)
+	x.now.wall += time.Hour
+	x.step(tick{})
+	if a, ok := x.out[0].(lose); !ok || !slices.Equal(a.tps, parts(0, 1)) || !errors.Is(a.err, ErrLease) {
+		t.Fatalf("first of all: %v", x.said())
+	}
+	if a := want[sendJoin](x); a.member != "m" || a.generation != -1 || len(a.owned) != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// A wall clock that is set back does not prolong the lease.
+func TestTheLeaseEndsThoughTheClockIsSetBack(t *testing.T) {
+	x := lay(t).member(0)
+	x.now.wall -= time.Hour
+	x.now = x.now.add(35 * time.Second)
+	wantNo[lose](x.step(tick{}))
+	want[lose](x.later(time.Second))
+}
+
+// The lease ends while a sync is out. Its answer, sent before we fell silent, must not make us an owner; nor may the
+// member be stable without a generation, for then it would never heartbeat again.
+func TestTheLeaseEndsWhileASyncIsOut(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l")
+	sent := x.now
+	want[lose](x.later(37 * time.Second))
+	x.step(synced{seq: seqOf[sendSync](x), sent: sent, assigned: parts(0)})
+	wantNo[assign](x)
+	want[sendJoin](x)
+}
+
+// A heartbeat of the old generation is on its way when the join is answered. The broker has the new generation by
+// then and answers ILLEGAL_GENERATION, which says nothing about us.
+func TestAHeartbeatOfTheOldGenerationIsAnsweredLate(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress)
+	old := want[sendHeartbeat](x.later(3 * time.Second))
+	x.join("m", 2, "l")
+	x.step(beaten{old.seq, x.now, sarama.ErrIllegalGeneration})
+	wantNo[lose](x)
+	x.sync(0)
+	x.step(beaten{old.seq, x.now, sarama.ErrUnknownMemberId})
+	wantNo[lose](x)
+}
+
+// The answer to a heartbeat overtakes the answer to the join.
+func TestIllegalGenerationWhileAJoinIsOut(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).later(3 * time.Second)
+	wantNo[lose](x.beat(sarama.ErrIllegalGeneration))
+	if x.m.phase != joining {
+		t.Errorf("phase %v", x.m.phase)
+	}
+	wantNo[lose](x.join("m", 2, "l").sync(0))
+}
+
+// Thrown out while a join waits: lost at once, and the join is not repeated: it will be told so, too.
+func TestUnknownMemberWhileAJoinIsOut(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).later(3 * time.Second)
+	x.beat(sarama.ErrUnknownMemberId)
+	want[lose](x)
+	wantNo[sendJoin](x.later(10 * time.Second))
+	x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrUnknownMemberId})
+	if a := want[sendJoin](x.later(time.Second)); a.member != "" || a.generation != -1 || len(a.owned) != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestUnknownMemberLosesTheID(t *testing.T) {
+	x := lay(t).member(0)
+	x.later(50 * time.Millisecond)
+	x.beat(sarama.ErrUnknownMemberId)
+	want[lose](x)
+	if a := want[identify](x); a.member != "" || a.generation != -1 {
+		t.Errorf("%+v", a)
+	}
+	if a := want[sendJoin](x.later(time.Second)); a.member != "" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestIllegalGenerationKeepsTheID(t *testing.T) {
+	x := lay(t).member(0)
+	x.later(50 * time.Millisecond)
+	x.beat(sarama.ErrIllegalGeneration)
+	want[lose](x)
+	if a := want[sendJoin](x.later(time.Second)); a.member != "m" || a.generation != -1 || len(a.owned) != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// A coordinator that is gone ends nothing: connections are dropped, it is looked for after a pause that doubles, and
+// a heartbeat goes out as soon as it is found. A join that was in flight is repeated.
+func TestTheCoordinatorIsLookedForPaced(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress)
+	x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrNotCoordinatorForConsumer})
+	if a := want[useCoordinator](x); a.addr != "" {
+		t.Errorf("%+v", a)
+	}
+	var pauses []time.Duration
+	for range 6 {
+		wantNo[findCoordinator](x)
+		pauses = append(pauses, x.now.until(x.m.next()))
+		want[findCoordinator](x.later(pauses[len(pauses)-1]))
+		x.step(found{seq: seqOf[findCoordinator](x), err: context.DeadlineExceeded})
+	}
+	const ms = time.Millisecond
+	if !slices.Equal(pauses, []time.Duration{50 * ms, 100 * ms, 200 * ms, 400 * ms, 500 * ms, 500 * ms}) {
+		t.Errorf("%v", pauses)
+	}
+	want[findCoordinator](x.later(500 * ms))
+	x.find()
+	if a := want[sendHeartbeat](x); a.generation != 1 {
+		t.Errorf("%+v", a)
+	}
+	if a := want[sendJoin](x); !slices.Equal(a.owned, parts(0)) {
+		t.Errorf("%+v", a)
+	}
+}
+
+// LOADING is the coordinator, only not yet: the connections stay.
+func TestALoadingCoordinatorIsWaitedFor(t *testing.T) {
+	x := lay(t).member(0)
+	x.later(50 * time.Millisecond)
+	x.beat(sarama.ErrOffsetsLoadInProgress)
+	wantNo[useCoordinator](x)
+	wantNo[lose](x)
+	wantNo[sendHeartbeat](x)
+	want[sendHeartbeat](x.later(50 * time.Millisecond))
+}
+
+// The other members let a join wait for longer than our own timeout. While heartbeats are answered the coordinator
+// is alive, and only the join is repeated.
+func TestAJoinThatTimesOutIsRepeated(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).later(3 * time.Second)
+	x.beat(sarama.ErrRebalanceInProgress)
+	out := joined{seq: seqOf[sendJoin](x), err: context.DeadlineExceeded, timedOut: true}
+	want[sendJoin](x.step(out))
+	wantNo[useCoordinator](x)
+
+	out.seq = seqOf[sendJoin](x) // and now heartbeats are not answered either
+	x.now = x.now.add(time.Second)
+	want[useCoordinator](x.step(out))
+}
+
+// The next rebalance is on before our sync: it is joined at once. When that goes on and on, there is a pause.
+func TestASyncThatComesTooLate(t *testing.T) {
+	x := lay(t).step(start{}).find()
+	for i := range int32(2) {
+		x.join("m", i+1, "l").step(synced{seq: seqOf[sendSync](x), err: sarama.ErrRebalanceInProgress})
+		want[sendJoin](x)
+	}
+	x.join("m", 3, "l").step(synced{seq: seqOf[sendSync](x), err: sarama.ErrRebalanceInProgress})
+	wantNo[sendJoin](x)
+	want[sendJoin](x.later(50 * time.Millisecond))
+}
+
+// A leader whose metadata cannot be had starts over, paced, and heartbeats go on meanwhile.
+func TestAPlanThatCannotBeMade(t *testing.T) {
+	x := lay(t).step(start{}).find().join("m", 1, "m")
+	if a := want[makePlan](x); a.generation != 1 || a.protocol != "p" {
+		t.Errorf("%+v", a)
+	}
+	if !want[watch](x).on {
+		t.Error("a leader must watch the topics")
+	}
+	x.step(planned{seq: seqOf[makePlan](x), err: errors.New("nobody answers")})
+	wantNo[sendJoin](x)
+	wantNo[useCoordinator](x)
+	want[sendJoin](x.later(50 * time.Millisecond))
+}
+
+// Kafka names a static member after its instance id. The leader that we are told of is ourselves, before the
+// restart; so nobody leads, and nobody would notice new partitions. Join once more, and only once: whoever leads
+// then does.
+func TestAStaticLeaderThatIsBackJoinsOnceMore(t *testing.T) {
+	ghost := "i-00000000-0000-0000-0000-000000000000"
+	x := lay(t, statically).step(start{}).find()
+	x.join("i-11111111-1111-1111-1111-111111111111", 4, ghost).sync(0)
+	want[assign](x)
+	if a := want[sendJoin](x); !slices.Equal(a.owned, parts(0)) {
+		t.Errorf("%+v", a)
+	}
+	x.join("i-11111111-1111-1111-1111-111111111111", 4, ghost).sync(0) // it has not helped
+	wantNo[sendJoin](x)
+}
+
+// The member ids of instance "i-2" also begin with "i-".
+func TestAnInstanceWhoseNameBeginsWithOurs(t *testing.T) {
+	x := lay(t, statically).step(start{}).find()
+	x.join("i-11111111-1111-1111-1111-111111111111", 4, "i-2-00000000-0000-0000-0000-000000000000").sync(0)
+	wantNo[sendJoin](x)
+}
+
+// An eager member would have to give up at once what it takes.
+func TestAnEagerStaticLeaderThatIsBackTakesNothingFirst(t *testing.T) {
+	x := lay(t, statically, eagerly).step(start{}).find()
+	x.join("i-11111111-1111-1111-1111-111111111111", 4, "i-00000000-0000-0000-0000-000000000000").sync(0)
+	wantNo[assign](x)
+	want[sendJoin](x)
+}
+
+// Stop: everything is given up, then the group is left, and a leave that is not answered is repeated.
+func TestALeaveIsRepeated(t *testing.T) {
+	x := lay(t).member(0, 1)
+	x.step(stop{x.now.add(40 * time.Second)})
+	if a := want[revoke](x); x.now.until(a.by) != 32*time.Second {
+		t.Errorf("%v ahead: 40 s, less 8 s for the last offsets and the leave", x.now.until(a.by))
+	}
+	x.step(stop{x.now.add(time.Second)}) // the second stop changes nothing
+	wantNo[revoke](x)
+	wantNo[sendLeave](x.step(released{parts(0)}))
+	want[sendLeave](x.step(released{parts(1)}))
+	x.step(left{seqOf[sendLeave](x), sarama.ErrNotCoordinatorForConsumer})
+	want[useCoordinator](x)
+	want[findCoordinator](x.later(time.Second))
+	want[sendLeave](x.find())
+	x.step(left{seqOf[sendLeave](x), sarama.ErrOffsetsLoadInProgress})
+	wantNo[sendLeave](x)
+	want[sendLeave](x.later(time.Second))
+	want[end](x.step(left{seqOf[sendLeave](x), sarama.ErrUnknownMemberId})) // thrown out before: that is gone, too
+}
+
+// A join that waits while the consumer stops is let finish: the last commits need its generation. Nothing is taken.
+func TestAStopWhileAJoinIsOut(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress)
+	x.step(stop{})
+	want[revoke](x)
+	x.join("m", 2, "l")
+	if a := want[identify](x); a.generation != 2 {
+		t.Errorf("%+v", a)
+	}
+	wantNo[assign](x.sync(0, 1))
+	want[sendLeave](x.step(released{parts(0)}))
+}
+
+// A leave that overtakes a sync breaks kfake's account of who has joined, and every later rebalance of the group
+// waits for its timeout. Kafka does not mind the wait.
+func TestALeaveWaitsForTheSync(t *testing.T) {
+	x := lay(t).step(start{}).find().join("m", 1, "l")
+	wantNo[sendLeave](x.step(stop{}))
+	want[sendLeave](x.sync(0))
+	wantNo[assign](x)
+}
+
+func TestWhoHasNotJoinedHasNothingToLeave(t *testing.T) {
+	want[end](lay(t).step(stop{}))
+	x := lay(t).step(start{}).find() // the first join, without an id, is out
+	want[end](x.step(stop{}))
+	wantNo[sendLeave](x)
+}
+
+// A static member stays, unless it is to leave for good; then also when it never learned its id.
+func TestAStaticMemberStays(t *testing.T) {
+	x := lay(t, statically).member(0)
+	x.step(stop{})
+	want[end](x.step(released{parts(0)}))
+	wantNo[sendLeave](x)
+
+	x = lay(t, leavingStatic).step(start{}).find()
+	want[sendLeave](x.step(stop{}))
+}
+
+// Cut means now: nothing is sent, nothing is told.
+func TestCut(t *testing.T) {
+	x := lay(t).member(0)
+	x.step(cut{})
+	if len(x.out) != 1 {
+		t.Errorf("%v", x.said())
+	}
+	want[end](x)
+	if x.later(time.Hour); len(x.out) != 0 || !x.m.next().never() {
+		t.Errorf("%v after the end", x.said())
+	}
+}
+
+// What a commit is told concerns the identity that it was sent with; of the coordinator's answers only those count
+// that say something about the membership.
+func TestWhatCommitsAreTold(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		e     told
+		lost  bool
+		drops bool
+	}{
+		{"unknown member", told{"m", 1, sarama.ErrUnknownMemberId}, true, false},
+		{"illegal generation", told{"m", 1, sarama.ErrIllegalGeneration}, true, false},
+		{"not the coordinator", told{"m", 1, sarama.ErrNotCoordinatorForConsumer}, false, true},
+		{"of another generation", told{"m", 0, sarama.ErrIllegalGeneration}, false, false},
+		{"of another member", told{"n", 1, sarama.ErrUnknownMemberId}, false, false},
+		{"the coordinator cannot write", told{"m", 1, sarama.ErrConsumerCoordinatorNotAvailable}, false, false},
+		{"rebalancing", told{"m", 1, sarama.ErrRebalanceInProgress}, false, false},
+		{"nobody answered", told{"m", 1, context.DeadlineExceeded}, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := lay(t).member(0).step(c.e)
+			if _, ok := got[lose](x); ok != c.lost {
+				t.Errorf("lost %v, want %v", ok, c.lost)
+			}
+			if _, ok := got[useCoordinator](x); ok != c.drops {
+				t.Errorf("dropped the coordinator %v, want %v", ok, c.drops)
+			}
+		})
+	}
+}
+
+// Fatal errors: lost first, then the end, with a text that says what to do.
+func TestFatalErrorsSayWhatToDo(t *testing.T) {
+	for code, words := range map[sarama.KError][]string{
+		sarama.ErrFencedInstancedId:         {"another process", `InstanceID = "i"`},
+		sarama.ErrGroupAuthorizationFailed:  {"ACL", "Group"},
+		sarama.ErrInconsistentGroupProtocol: {"Balance"},
+		sarama.ErrInvalidSessionTimeout:     {"SessionTimeout = 40s", "group.min.session.timeout.ms", "group.max.session.timeout.ms"},
+		sarama.ErrInvalidGroupId:            {"Group"},
+		sarama.ErrGroupMaxSizeReached:       {"group.max.size"},
+		sarama.ErrUnsupportedVersion:        {"Version", "2.4"},
+	} {
+		t.Run(fmt.Sprint(int16(code)), func(t *testing.T) {
+			x := lay(t, statically).member(0)
+			x.beat(sarama.ErrRebalanceInProgress)
+			x.step(joined{seq: seqOf[sendJoin](x), err: code})
+			if _, first := x.out[0].(lose); !first {
+				t.Errorf("%v", x.said())
+			}
+			err := want[fail](x).err
+			if !errors.Is(err, code) {
+				t.Errorf("%v is not %v", err, code)
+			}
+			for _, w := range words {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q lacks %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+// A user reads of a coordinator that has been away for five seconds, once, and that it is back. One that refuses us
+// is told at once: waiting does not help.
+func TestTrouble(t *testing.T) {
+	away := errors.New("connection refused")
+	x := lay(t).step(start{})
+	miss := func(denied bool) *table {
+		return x.step(found{seq: seqOf[findCoordinator](x), err: away, denied: denied})
+	}
+	miss(false)
+	for began := x.now; x.now.mono-began.mono < 5*time.Second-500*time.Millisecond; {
+		wantNo[notice](x.later(x.now.until(x.m.next())))
+		wantNo[notice](miss(false))
+	}
+	told := 0
+	for range 20 {
+		if x.later(500 * time.Millisecond); len(x.out) > 0 {
+			if _, ok := got[notice](x); ok {
+				told++
+			}
+			miss(false)
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	x.later(time.Second)
+	if want[notice](miss(true)).err == nil {
+		t.Error("a refusal is told at once")
+	}
+	x.later(time.Second).find()
+	wantNo[notice](x) // its address is known; whether it answers is not
+	if want[notice](x.join("m", 1, "l")).err != nil {
+		t.Error("not cleared")
+	}
+}
