@@ -65,11 +65,11 @@ func (m *membership) assign(c messages.Claim) bool {
 	return true
 }
 
-// revoke tells the supervisor, unless it was told or the claim has ended.
+// revoke tells the supervisor, unless the claim has ended.
 func (m *membership) revoke(c messages.Claim, deadline time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.owned[c.Sequence]; ok && !m.revoked[c.Sequence] {
+	if _, ok := m.owned[c.Sequence]; ok {
 		m.revoked[c.Sequence] = true
 		m.inbox.Revoked([]messages.Claim{c}, deadline)
 	}
@@ -146,7 +146,12 @@ func (m *membership) Leave(ctx context.Context) error {
 	m.left = true
 	m.mu.Unlock()
 	for _, c := range m.all() {
-		m.revoke(c, deadline)
+		m.mu.Lock()
+		told := m.revoked[c.Sequence]
+		m.mu.Unlock()
+		if !told {
+			m.revoke(c, deadline)
+		}
 	}
 	for {
 		m.mu.Lock()

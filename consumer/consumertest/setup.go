@@ -2,6 +2,7 @@ package consumertest
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,9 @@ import (
 
 // Config is consumer.Config.
 type Config = consumer.Config
+
+// Position is consumer.Position.
+type Position = consumer.Position
 
 // Run runs test in a testing/synctest bubble, with a consumer of cfg on a script in the place of Kafka. cfg is what
 // production uses; Brokers, Group and Topics are not needed and not used. Jitter is off, so that delays are exact.
@@ -148,6 +152,12 @@ func (k *Kit) finish() {
 			k.t.Errorf("the consumer did not end after a kill either:\n%v", k.describe())
 		}
 	}
+	for range 60 { // handlers that were left behind
+		if !k.busy() {
+			break
+		}
+		time.Sleep(time.Minute)
+	}
 	k.sys.Root.Stop(k.reader)
 	k.sys.Shutdown()
 	time.Sleep(2 * time.Second) // protoactor's dead letters start a goroutine that sleeps for a second
@@ -158,6 +168,13 @@ func (k *Kit) finish() {
 			k.t.Log(line)
 		}
 	}
+}
+
+// busy says whether a handler has not returned.
+func (k *Kit) busy() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.ContainsFunc(k.partitions, func(p *Partition) bool { return p.running > 0 })
 }
 
 // patience is longer than a drain may take.
