@@ -25,7 +25,6 @@ type claim struct {
 	opened  bool // the source is open
 
 	cancelStart context.CancelFunc
-	startedAt   time.Time
 
 	tally      Tally // of the record at tallyOf
 	tallyOf    int64
@@ -40,6 +39,7 @@ type claim struct {
 	timer     *time.Timer    // of the claim's end
 	fences    int            // how often in a row the store said fenced
 	fencedAt  int64          // at which offset
+	handled   int64          // how many records were, at the last fault that was no record's
 	blocked   *blockedSource // parked without a head
 
 	over context.Context //nolint:containedctx // ends with the claim: no call of the store outlasts it
@@ -48,10 +48,12 @@ type claim struct {
 	leaving   bool
 	lost      bool
 	cause     error // what contexts end with
+	lostBy    error // why it was lost
 	reason    messages.Reason
 	deadline  time.Time
 	leftAt    time.Time
 	flushing  bool
+	endFlush  context.CancelFunc // nobody waits for the flush any longer
 	flushed   bool
 	abandoned bool
 
@@ -65,19 +67,6 @@ type blockedSource struct {
 	offset int64
 	start  bool  // it failed at the claim's start
 	fence  int64 // that the store issued there
-}
-
-// repair is what will be tried again: by a timer or, parked, by an operator. A claim's start and its actor fail
-// apart from each other, often for the same reason and at the same moment, and each is repaired in its own time.
-type repair struct {
-	timer  *time.Timer
-	parked func()
-}
-
-// clear forgets it.
-func (r *repair) clear() {
-	stopTimer(&r.timer)
-	r.parked = nil
 }
 
 func (c *claim) log() slog.Attr {
@@ -102,7 +91,7 @@ func (s *supervisor) assigned(claims []messages.Claim) {
 
 // begin spawns the claim's actor, whose mailbox accepts records at once, and looks up where it starts.
 func (s *supervisor) begin(mc messages.Claim) {
-	c := &claim{Claim: mc, startedAt: time.Now(), tallyOf: -1, fencedAt: -1, committed: -1}
+	c := &claim{Claim: mc, tallyOf: -1, fencedAt: -1, committed: -1}
 	c.over, c.end = context.WithCancel(context.Background())
 	c.commits = s.link.Committer.Claim(mc)
 	source, in := s.link.Source, s.in
@@ -169,7 +158,7 @@ func (s *supervisor) lookedUp(c *claim, start Start, err error) {
 		m.Claim = c.Claim
 		s.moved(c, *m)
 	}
-	c.faults = Tally{}
+	c.faults, c.faultSince = Tally{}, time.Time{}
 	s.open(c, start)
 }
 
@@ -220,14 +209,21 @@ func (s *supervisor) giveUp(c *claim, reason messages.Reason, cause error, deadl
 	c.reason, c.cause, c.deadline = reason, cause, deadline
 	c.mailbox.Revoke(&messages.Revoked{Claim: c.Claim, Reason: reason, Deadline: deadline})
 	s.log.Info("revoked", c.log(), slog.String("reason", reason.String()), slog.Duration("deadline in", time.Until(deadline)))
-	switch {
-	case !c.alive:
+	if !c.alive {
 		s.flush(c)
 		return
-	case c.suspended: // no decision will come for it any more
-		s.ctx.Stop(c.pid)
 	}
 	s.deadlineAt(c, deadline)
+	s.decideAtTheEnd(c)
+}
+
+// decideAtTheEnd is for a claim about whose failed record a plain strategy has not decided yet; it may have meant to
+// restart the actor in an hour. The next owner tries the record again. All else that an actor waits for does not
+// keep it from its end.
+func (s *supervisor) decideAtTheEnd(c *claim) {
+	if p := c.pending; p != nil {
+		s.carryOut(c, p, messages.Decision{Action: messages.ActionRetry, Rule: "strategy", Left: -1})
+	}
 }
 
 // detach ends what would still bring something in.
@@ -239,40 +235,23 @@ func (s *supervisor) detach(c *claim) {
 	if c.opened {
 		s.link.Source.Close(c.Claim)
 	}
-	c.pending = nil
 	c.start.clear()
 	c.actor.clear()
-}
-
-// after does something in the supervisor's turn, unless another wait takes the place of this one before.
-func (s *supervisor) after(place **time.Timer, d time.Duration, do func()) {
-	stopTimer(place)
-	in := s.in
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		in.post(func() {
-			if *place == t {
-				*place = nil
-				do()
-			}
-		})
-	})
-	*place = t
-}
-
-func stopTimer(place **time.Timer) {
-	if *place != nil {
-		(*place).Stop()
-		*place = nil
-	}
 }
 
 func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {
 	s.after(&c.timer, max(0, time.Until(deadline)), func() { s.overdue(c) })
 }
 
-// overdue: contexts end; who still does not return after a grace is abandoned.
+// overdue: contexts end; who still does not return after a grace is abandoned. Where only the last commit is waited
+// for, it is for a part of the reserve.
 func (s *supervisor) overdue(c *claim) {
+	if c.flushing {
+		if !c.flushed && c.endFlush != nil {
+			s.after(&c.timer, s.set.flushing(), c.endFlush)
+		}
+		return
+	}
 	c.mailbox.Cancel(c.cause)
 	s.after(&c.timer, s.set.grace(), func() {
 		if c.alive && !c.abandoned {
@@ -295,7 +274,7 @@ func (s *supervisor) abandon(c *claim) {
 	s.log.Error("a handler does not return: abandoned; what it still does is fenced off, its record will be handled again",
 		c.log(), slog.Int64("offset", at), slog.Any("cause", c.cause))
 	s.publish(&messages.Abandoned{Claim: c.Claim, Offset: at, Cause: c.cause})
-	s.stop.blocked = append(s.stop.blocked, fmt.Sprintf("%s/%d@%d", c.Topic, c.Partition, at))
+	s.stop.stuck = append(s.stop.stuck, &stuckHandler{pid: c.pid.Id, where: fmt.Sprintf("%s/%d@%d", c.Topic, c.Partition, at)})
 	s.disown(c)
 	s.flush(c)
 }
@@ -313,6 +292,7 @@ func (s *supervisor) terminated(who *actor.PID) {
 	c := s.byPID[who.Id]
 	if c == nil {
 		delete(s.subscribers, who.Id)
+		s.stop.returned(who.Id)
 		return
 	}
 	delete(s.byPID, who.Id)
@@ -338,12 +318,10 @@ func (s *supervisor) flush(c *claim) {
 		s.letGo(c)
 		return
 	}
-	patience := max(s.set.Reserve/2, 100*time.Millisecond)
-	if late := time.Until(c.deadline); late > 0 {
-		patience += late
-	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.endFlush = cancel
+	s.after(&c.timer, max(0, time.Until(c.deadline))+s.set.flushing(), cancel)
 	s.background(func() func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		err := c.commits.Flush(ctx)
 		return func() { s.flushedOf(c, err) }
@@ -363,13 +341,14 @@ func (s *supervisor) letGo(c *claim) {
 		return
 	}
 	c.flushed = true
+	stopTimer(&c.timer)
 	c.end()
 	c.commits.Close()
 	s.ended.Add(s.countersOf(c, c.mailbox.Snapshot()))
 	c.mailbox.Close()
 	delete(s.claims, c.Sequence)
 	if c.lost {
-		s.publish(&messages.ClaimLost{Claim: c.Claim, Err: c.cause})
+		s.publish(&messages.ClaimLost{Claim: c.Claim, Err: c.lostBy})
 	} else {
 		took := time.Since(c.leftAt)
 		s.log.Info("released", c.log(), slog.Duration("took", took))
@@ -407,7 +386,7 @@ func (s *supervisor) lose(c *claim, err error) {
 	if c.lost {
 		return
 	}
-	c.lost = true
+	c.lost, c.lostBy = true, err
 	if !c.leaving {
 		s.detach(c)
 	}
@@ -419,13 +398,11 @@ func (s *supervisor) lose(c *claim, err error) {
 	case !c.alive:
 		s.flush(c)
 	default:
-		if c.suspended {
-			s.ctx.Stop(c.pid)
-		}
 		s.after(&c.timer, s.set.grace(), func() {
 			if c.alive {
 				s.abandon(c)
 			}
 		})
+		s.decideAtTheEnd(c)
 	}
 }

@@ -59,14 +59,17 @@ func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
 			s.moveTo(c, b.offset, b.offset, "retried")
 		}
 		return nil
-	case c.start.parked != nil || c.actor.parked != nil:
+	case c.start.waits() || c.actor.waits():
 		head := c.mailbox.Snapshot().Head // -1 before the start
 		if head != m.Offset {
 			return &actors.HeadError{Want: m.Offset, Have: head}
 		}
 		unparked()
-		_ = c.mailbox.RetryHead(head) // the park was noted there, too, but not before the start
-		repairNow(c)
+		if !c.start.waits() { // else nothing may come before it is known where the claim stands
+			_ = c.mailbox.RetryHead(head) // records may be held back, too, or not
+		}
+		c.start.now()
+		c.actor.now()
 		return nil
 	}
 	if err := c.mailbox.RetryHead(m.Offset); err != nil {
@@ -77,16 +80,6 @@ func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
 		s.resume(c, true)
 	}
 	return nil
-}
-
-// repairNow tries again what was parked.
-func repairNow(c *claim) {
-	for _, r := range []*repair{&c.start, &c.actor} {
-		if again := r.parked; again != nil {
-			r.clear()
-			again()
-		}
-	}
 }
 
 // skipHead gives the head up. With an offset store, and where the source is blocked, the answer comes later.
@@ -126,7 +119,8 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
 			if c.mailbox.Occupy() {
 				s.resume(c, true)
 			}
-			repairNow(c)
+			c.start.now()
+			c.actor.now()
 		}
 		return err
 	}

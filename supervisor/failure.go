@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -26,7 +27,7 @@ type pending struct {
 func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.crashed(r, nil)
+			s.crashed(r, debug.Stack())
 		}
 	}()
 	c := s.byPID[child.Id]
@@ -46,7 +47,7 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	}
 	if s.set.Strategy != nil && !c.leaving {
 		c.pending = p
-		s.set.Strategy.HandleFailure(s.ctx.ActorSystem(), strategyView{s.in, s.ctx.Children}, child, rs, asError(reason), message)
+		s.set.Strategy.HandleFailure(s.ctx.ActorSystem(), strategyView{s.in, s.ctx.Children, c, p}, child, rs, asError(reason), message)
 		return
 	}
 	s.decide(c, p)
@@ -82,14 +83,18 @@ func (s *supervisor) failureOf(c *claim, f *actors.Fault) messages.Failure {
 	}
 }
 
-// faultOf describes a fault that is no record's.
+// faultOf describes a fault that is no record's. Such faults are counted together while no record is handled in between:
+// an actor that panics at a message once a day must not be away for an hour at the fifth time.
 func (s *supervisor) faultOf(c *claim, class messages.Class, err error) messages.Failure {
-	now := time.Now()
+	now, snapshot := time.Now(), c.mailbox.Snapshot()
+	if n := snapshot.Counters.Handled; n > c.handled {
+		c.handled, c.faults, c.faultSince = n, Tally{}, time.Time{}
+	}
 	if c.faultSince.IsZero() {
 		c.faultSince = now
 	}
 	return messages.Failure{
-		Topic: c.Topic, Partition: c.Partition, Offset: -1, Incarnation: c.mailbox.Snapshot().Incarnation,
+		Topic: c.Topic, Partition: c.Partition, Offset: -1, Incarnation: snapshot.Incarnation,
 		Class: class, Err: err, First: c.faultSince, Last: now,
 	}
 }
@@ -117,6 +122,9 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 	if d.Action == messages.ActionSkip && p.failure.Offset >= 0 && s.set.Store {
 		s.advanceThenSkip(c, p, d)
 		return
+	}
+	if c.leaving {
+		d.Delay = 0 // the next owner tries at once
 	}
 	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
@@ -157,38 +165,35 @@ func (s *supervisor) resolveHead(c *claim, p *pending, d messages.Decision) bool
 
 // resolveFault deals with a fault of the actor that is no record's: the actor itself waits.
 func (s *supervisor) resolveFault(c *claim, p *pending, d messages.Decision) {
+	if !c.mailbox.Judge(p.fault, p.failure, d) {
+		return // the actor was stopped or restarted meanwhile
+	}
 	restart := d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic
-	act := func() {
-		if c.mailbox.Judge(p.fault, p.failure, d) {
-			s.resume(c, restart)
-		}
-	}
-	if d.Delay > 0 && !c.leaving {
-		s.after(&c.actor.timer, d.Delay, act)
-		return
-	}
-	act()
+	s.resumeAfter(c, d.Delay, restart)
 }
 
-// tryAgain deals with a fault that is not the actor's.
-func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
-	if p.again == nil { // a user's child escalated: the partition actor waits for us
-		s.resume(c, d.Action == messages.ActionRestart)
+func (s *supervisor) resumeAfter(c *claim, d time.Duration, restart bool) {
+	if d <= 0 {
+		s.resume(c, restart)
 		return
 	}
-	p.at.clear()
+	s.repairAfter(&c.actor, d, func() { s.resume(c, restart) })
+}
+
+// tryAgain deals with a fault that did not come through the mailbox.
+func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
+	if p.again == nil { // a user's child escalated: it stays suspended until the actor above it is restarted
+		s.resumeAfter(c, d.Delay, true)
+		return
+	}
 	switch d.Action {
 	case messages.ActionPark, messages.ActionEscalate:
-		p.at.parked = p.again // by an operator's RetryHead
+		p.at.park(p.again) // until an operator's RetryHead
 		return
 	case messages.ActionSkip: // there is nothing to give up: not at once, or it would spin
 		d.Delay = max(d.Delay, time.Second)
 	}
-	s.after(&p.at.timer, d.Delay, func() {
-		if !c.leaving {
-			p.again()
-		}
-	})
+	s.repairAfter(p.at, d.Delay, p.again)
 }
 
 func (s *supervisor) resume(c *claim, restart bool) {
@@ -216,6 +221,11 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 		err := s.advance(c, next)
 		return func() {
 			if s.claims[c.Sequence] != c { // it has ended meanwhile: the next owner sees what the store says
+				return
+			}
+			if errors.Is(err, messages.ErrFenced) && !c.leaving {
+				p.failure.Class, p.failure.Err = messages.ClassFenced, errors.Join(err, p.failure.Err)
+				s.fenced(c, p)
 				return
 			}
 			if err != nil {
@@ -256,11 +266,7 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 		return
 	}
 	s.resume(c, false)
-	s.after(&c.start.timer, wait, func() {
-		if !c.leaving {
-			s.lookUp(c)
-		}
-	})
+	s.repairAfter(&c.start, wait, func() { s.lookUp(c) })
 }
 
 // reported is what a mailbox tells.

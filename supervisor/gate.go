@@ -15,6 +15,7 @@ type gate struct {
 	mu   sync.Mutex
 	open bool
 	gone bool // a Stop was handed on: protoactor would resurrect an actor that finds a Restart behind it
+	over bool // the incarnation has ended by itself, and its parent is asked what is to become of it
 	held any  // *actor.Stop or *actor.Restart
 }
 
@@ -22,8 +23,11 @@ type gate struct {
 type leaveRequest struct{}
 
 // openGate is the supervisor's word to its own gate that the group has been left. It travels as a system message,
-// because an actor has no other way to its mailbox.
-type openGate struct{ stop bool }
+// because an actor has no other way to its mailbox; the call returns when it has passed.
+type openGate struct {
+	stop bool  // the actor is to stop if nobody has said anything else
+	held *bool // answers whether anybody has
+}
 
 func newGate() *gate { return &gate{Mailbox: actor.Unbounded()()} }
 
@@ -41,7 +45,16 @@ func (g *gate) PostSystemMessage(message any) {
 	switch msg := message.(type) {
 	case *actor.Stop, *actor.Restart:
 	case openGate:
-		g.pass(msg.stop)
+		g.pass(msg)
+		return
+	case *actor.ResumeMailbox:
+		g.Mailbox.PostSystemMessage(message)
+		g.mu.Lock()
+		over := g.over
+		g.mu.Unlock()
+		if over { // a parent that resumes a consumer which has ended: it cannot go on, so it stops
+			g.PostSystemMessage(&actor.Stop{})
+		}
 		return
 	default:
 		g.Mailbox.PostSystemMessage(message)
@@ -54,7 +67,7 @@ func (g *gate) PostSystemMessage(message any) {
 		return
 	}
 	if g.open {
-		g.open, g.gone = !again, !again // a fresh incarnation has a group to leave
+		g.open, g.gone, g.over = !again, !again, false // a fresh incarnation has a group to leave
 		g.mu.Unlock()
 		g.Mailbox.PostSystemMessage(message)
 		return
@@ -66,14 +79,18 @@ func (g *gate) PostSystemMessage(message any) {
 	g.Mailbox.PostUserMessage(leaveRequest{})
 }
 
-// pass opens the gate and hands on what was held; stop makes the actor stop if nothing was.
-func (g *gate) pass(stop bool) {
+// pass opens the gate and hands on what was held.
+func (g *gate) pass(msg openGate) {
 	g.mu.Lock()
 	held := g.held
 	g.held = nil
-	if held == nil && stop {
+	if msg.held != nil {
+		*msg.held = held != nil
+	}
+	if held == nil && msg.stop {
 		held = &actor.Stop{}
 	}
+	g.over = held == nil
 	_, again := held.(*actor.Restart)
 	g.open, g.gone = !again, held != nil && !again
 	g.mu.Unlock()

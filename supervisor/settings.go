@@ -47,3 +47,6 @@ type Settings struct {
 
 // grace is how long a handler whose context has ended may take to return before it is abandoned.
 func (s *Settings) grace() time.Duration { return min(s.Reserve/4, 2*time.Second) }
+
+// flushing is how long the last commit of a claim may take beyond its deadline.
+func (s *Settings) flushing() time.Duration { return max(s.Reserve/2, 100*time.Millisecond) }

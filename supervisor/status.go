@@ -19,9 +19,7 @@ func (s *supervisor) status() *messages.Status {
 		p := c.mailbox.Snapshot()
 		p.Committed, p.CommittedAt = c.committed, c.committedAt
 		p.Counters = s.countersOf(c, p)
-		if c.blocked != nil {
-			p.State, p.Head = messages.StateParked, c.blocked.offset
-		}
+		c.describe(&p)
 		st.Counters.Add(p.Counters)
 		st.Partitions = append(st.Partitions, p)
 	}
@@ -31,6 +29,19 @@ func (s *supervisor) status() *messages.Status {
 	})
 	st.Phase, st.Health = s.health(st.Partitions)
 	return st
+}
+
+// describe adds what the mailbox does not know: what the claim waits for outside of it.
+func (c *claim) describe(p *messages.PartitionStatus) {
+	switch {
+	case c.leaving:
+	case c.blocked != nil:
+		p.State, p.Head = messages.StateParked, c.blocked.offset
+	case c.start.timer != nil:
+		p.NextRetry = c.start.until
+	case c.actor.timer != nil:
+		p.State, p.NextRetry = messages.StateHolding, c.actor.until
+	}
 }
 
 func (s *supervisor) countersOf(c *claim, p messages.PartitionStatus) messages.Counters {

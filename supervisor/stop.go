@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -12,10 +13,28 @@ import (
 
 // stopState is how far the end has come.
 type stopState struct {
-	err     error    // what Run returns; nil for a clean drain
-	left    bool     // nothing more is expected of the membership
-	closing bool     // the link is being closed
-	blocked []string // handlers that were left behind
+	err     error // what Run returns; nil for a clean drain
+	left    bool  // nothing more is expected of the membership
+	closing bool  // the link is being closed
+	crashed bool  // code of our own has failed
+	stuck   []*stuckHandler
+}
+
+// stuckHandler is one that was left behind and has not returned.
+type stuckHandler struct {
+	pid   string
+	where string
+	told  int // how often its end was: once when it was disowned, once when it has come
+}
+
+// returned notes that a handler which was left behind has returned after all: its actor has ended.
+func (s *stopState) returned(pid string) {
+	s.stuck = slices.DeleteFunc(s.stuck, func(h *stuckHandler) bool {
+		if h.pid == pid {
+			h.told++
+		}
+		return h.told > 1
+	})
 }
 
 // drain finishes what is in flight, commits, leaves the group, and then stops. It does nothing the second time.
@@ -47,6 +66,10 @@ func (s *supervisor) leftGroup(err error) {
 	if err != nil {
 		s.log.Warn("the group was not left in order: the members that stay wait for the session timeout", slog.Any("error", err))
 	}
+	if s.stop.crashed { // a claim may have been left in the middle of its end
+		s.kill(nil)
+		return
+	}
 	s.checkEnded()
 }
 
@@ -57,7 +80,8 @@ func (s *supervisor) stopNow() {
 	}
 	s.drain(0)
 	for _, c := range s.claims {
-		if c.alive && !c.lost {
+		if !c.lost {
+			c.deadline = time.Now()
 			s.overdue(c)
 		}
 	}
@@ -74,19 +98,21 @@ func (s *supervisor) kill(err error) {
 	}
 	for _, c := range s.claims {
 		c.lost, c.cause = true, messages.ErrStopped
-		if !c.leaving {
-			s.detach(c)
-		}
-		stopTimer(&c.timer)
-		c.end()
-		c.mailbox.Abandon(messages.ErrStopped) // before Close, as in lose
-		c.commits.Close()
+		s.attempt(func() {
+			if !c.leaving {
+				s.detach(c)
+			}
+			stopTimer(&c.timer)
+			c.end()
+		})
+		s.attempt(func() { c.mailbox.Abandon(messages.ErrStopped) }) // before Close, as in lose
+		s.attempt(c.commits.Close)
 		if c.alive {
 			s.ctx.Stop(c.pid)
 			s.disown(c)
 		}
 		s.ended.Add(s.countersOf(c, c.mailbox.Snapshot()))
-		c.mailbox.Close()
+		s.attempt(c.mailbox.Close)
 	}
 	clear(s.claims)
 	clear(s.current)
@@ -137,9 +163,9 @@ func (s *supervisor) end(err error) {
 	link, in := s.link, s.in
 	go func() { // the last one: Ended is told when it is done
 		if link.Membership != nil {
-			link.Membership.Close()
-			link.Source.Stop()
-			link.Committer.Stop()
+			s.attempt(link.Membership.Close)
+			s.attempt(link.Source.Stop)
+			s.attempt(link.Committer.Stop)
 		}
 		s.work.Wait()
 		in.post(s.closed)
@@ -148,8 +174,12 @@ func (s *supervisor) end(err error) {
 
 func (s *supervisor) closed() {
 	err := s.stop.err
-	if err == nil && len(s.stop.blocked) > 0 {
-		err = &messages.DrainError{Blocked: s.stop.blocked}
+	if err == nil && len(s.stop.stuck) > 0 {
+		blocked := &messages.DrainError{}
+		for _, h := range s.stop.stuck {
+			blocked.Blocked = append(blocked.Blocked, h.where)
+		}
+		err = blocked
 	}
 	if err != nil {
 		s.log.Error("the consumer has ended", slog.Any("error", err))
@@ -157,13 +187,16 @@ func (s *supervisor) closed() {
 		s.log.Info("the consumer has ended")
 	}
 	if s.set.Ended != nil {
-		s.set.Ended(err)
+		s.attempt(func() { s.set.Ended(err) })
 	}
 	above, isSupervisor := s.ctx.(actor.Supervisor)
-	if s.stop.err != nil && s.set.Embedded && s.ctx.Parent() != nil && isSupervisor {
-		s.sendSystem(s.self, openGate{}) // the parent's directive may pass now
-		above.EscalateFailure(s.stop.err, nil)
+	if s.stop.err == nil || !s.set.Embedded || s.ctx.Parent() == nil || !isSupervisor {
+		s.sendSystem(s.self, openGate{stop: true})
 		return
 	}
-	s.sendSystem(s.self, openGate{stop: true})
+	var held bool
+	s.sendSystem(s.self, openGate{held: &held}) // the parent's directive may pass now
+	if !held {                                  // else it has decided before it was asked
+		above.EscalateFailure(s.stop.err, nil)
+	}
 }

@@ -12,22 +12,21 @@ import (
 type strategyView struct {
 	in       inbox
 	children func() []*actor.PID
+	asked    *claim // about whose failure the strategy was asked
+	about    *pending
 }
 
 // Children are the partition actors. Call it within HandleFailure only, as with protoactor's own.
 func (v strategyView) Children() []*actor.PID { return v.children() }
 
-// EscalateFailure drains the consumer and then fails it. The failure is that of whoever waits for a decision.
+// EscalateFailure drains the consumer and then fails it.
 func (v strategyView) EscalateFailure(reason, _ any) {
 	v.in.post(func() {
-		s := v.in.s
-		for _, c := range s.claims {
-			if c.pending != nil && c.pending.failure.Err != nil && asError(reason).Error() == c.pending.failure.Err.Error() {
-				s.carryOut(c, c.pending, byStrategy(messages.ActionEscalate))
-				return
-			}
+		if v.asked.pending == v.about {
+			v.in.s.carryOut(v.asked, v.about, byStrategy(messages.ActionEscalate))
+			return
 		}
-		s.escalate(messages.Failure{Offset: -1, Class: messages.ClassHandler, Err: asError(reason)})
+		v.in.s.escalate(messages.Failure{Offset: -1, Class: messages.ClassHandler, Err: asError(reason)})
 	})
 }
 

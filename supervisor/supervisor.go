@@ -76,8 +76,13 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		s.started(ctx)
-	case *actor.Restarting, *actor.Stopping:
+	case *actor.Stopping:
 		s.kill(nil) // the group has been left; or protoactor acts over our head, and nothing may stay behind
+	case *actor.Restarting:
+		s.kill(nil)
+		for _, who := range s.subscribers { // the next incarnation has the same PID: who listens to it goes on listening
+			ctx.RequestWithCustomSender(s.self, &messages.Subscribe{}, who)
+		}
 	case *told:
 		if msg.epoch == s.in.epoch {
 			msg.do()
@@ -132,15 +137,37 @@ func (s *supervisor) crashed(reason any, stack []byte) {
 	if s.stop.err == nil {
 		s.stop.err = err
 	}
-	if s.phase == running && s.link.Membership != nil {
-		s.drain(0)
+	again := s.stop.crashed
+	s.stop.crashed = true
+	switch {
+	case s.link.Membership == nil: // it was never connected
+		s.end(nil)
+	case again || !s.attempt(func() { s.drain(0) }):
+		s.kill(nil)
 	}
+}
+
+// attempt runs what must not keep the rest from running, and answers whether it has returned.
+func (s *supervisor) attempt(do func()) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("the supervisor failed", slog.Any("error", r), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	do()
+	return true
 }
 
 // background runs a blocking piece of work and posts what it answers.
 func (s *supervisor) background(work func() (then func())) {
 	in := s.in
 	s.work.Go(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				stack := debug.Stack()
+				in.post(func() { s.crashed(r, stack) })
+			}
+		}()
 		if then := work(); then != nil {
 			in.post(then)
 		}

@@ -1,0 +1,301 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/consumer/consumertest"
+	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
+)
+
+func TestDrainFinishesWhatIsInFlight(t *testing.T) {
+	causes := &book{}
+	handler := func(ctx context.Context, r *messages.Record) error {
+		err := consumertest.Work(10*time.Second)(ctx, r)
+		causes.add("%v", context.Cause(ctx))
+		return err
+	}
+	cfg := config{Handler: handler}
+	hooks := told(&cfg)
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		a, b := k.Assign("orders", 0), k.Assign("orders", 1)
+		a.Append("a", "b")
+		k.Advance(5 * time.Second)
+		b.Append("x")
+		k.Tell(&messages.Drain{})
+		st := k.Status()
+		expect(t, "phase", st.Phase, "draining")
+		expect(t, "ready", st.Health.Ready, false)
+		expect(t, "live", st.Health.Live, true)
+		if err := k.Wait(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		expect(t, "took until", k.Now(), 15*time.Second)
+		expect(t, "committed", [2]int64{a.Committed(), b.Committed()}, [2]int64{1, 1})
+		expect(t, "causes for which the contexts ended", causes.String(), "<nil>, <nil>")
+		expect(t, "hooks", hooks.String(), "assigned 0, assigned 1, revoked 0 Shutdown, revoked 1 Shutdown")
+		expect(t, "left", a.Owned() || b.Owned(), false)
+	})
+}
+
+func TestADrainHasADeadline(t *testing.T) {
+	var cause error
+	handler := func(ctx context.Context, r *messages.Record) error {
+		if r.Partition == 1 {
+			return consumertest.Block()(ctx, r)
+		}
+		cause = consumertest.UntilCancelled()(ctx, r)
+		return cause
+	}
+	consumertest.Run(t, config{Handler: handler}, func(t *testing.T, k *kit) {
+		heeding, stuck := k.Assign("orders", 0), k.Assign("orders", 1)
+		heeding.Append("a")
+		stuck.Append("x")
+		k.Tell(&messages.Drain{Timeout: 7 * time.Second})
+		k.Tell(&messages.Drain{}) // the second one changes nothing
+		err := k.Wait()
+		if !errors.Is(cause, messages.ErrStopped) {
+			t.Errorf("the context ended with %v", cause)
+		}
+		var blocked *messages.DrainError
+		if !errors.As(err, &blocked) || !slices.Equal(blocked.Blocked, []string{"orders/1@0"}) {
+			t.Errorf("drain: %v", err)
+		}
+		if k.Now() <= 7*time.Second || k.Now() > 12*time.Second {
+			t.Errorf("took %v", k.Now())
+		}
+		expect(t, "committed", heeding.Committed(), -1)
+	})
+}
+
+// A second signal is faster than the first: contexts end at once.
+func TestStopAfterADrain(t *testing.T) {
+	var cause error
+	handler := func(ctx context.Context, r *messages.Record) error {
+		if r.Offset == 0 {
+			return nil
+		}
+		cause = consumertest.UntilCancelled()(ctx, r)
+		return cause
+	}
+	consumertest.Run(t, config{Handler: handler}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a", "b")
+		k.Tell(&messages.Drain{})
+		k.Advance(5 * time.Second)
+		if err := k.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		expect(t, "took until", k.Now(), 5*time.Second)
+		if !errors.Is(cause, messages.ErrStopped) {
+			t.Errorf("the context ended with %v", cause)
+		}
+		expect(t, "committed", p.Committed(), 1)
+		expect(t, "left", p.Owned(), false)
+	})
+}
+
+func TestStopWithAHandlerThatDoesNotReturn(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.Block())}, func(t *testing.T, k *kit) {
+		k.Assign("orders", 0).Append("a")
+		err := k.Stop()
+		var blocked *messages.DrainError
+		if !errors.As(err, &blocked) {
+			t.Errorf("stop: %v", err)
+		}
+		if k.Now() > 3*time.Second {
+			t.Errorf("took %v", k.Now())
+		}
+	})
+}
+
+// Stop, and the coordinator is away: the flush is waited for a part of the reserve, not for the drain's deadline.
+func TestStopWithoutACoordinator(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+		k.FailCommits(-1, errBoom)
+		k.Assign("orders", 0).Append("a")
+		k.Tell(&messages.Drain{})
+		k.Advance(time.Second)
+		if err := k.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		if k.Now() > 6*time.Second {
+			t.Errorf("took %v", k.Now())
+		}
+	})
+}
+
+// Kill does nothing that a crash would not do, and waits for nobody.
+func TestKill(t *testing.T) {
+	for name, before := range map[string]func(*kit){
+		"running":  func(*kit) {},
+		"draining": func(k *kit) { k.Tell(&messages.Drain{}) },
+		"leaving": func(k *kit) {
+			k.LeaveTakes(time.Hour, nil)
+			k.Tell(&messages.Stop{})
+			k.Advance(5 * time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var cause error
+			handler := func(ctx context.Context, r *messages.Record) error {
+				cause = consumertest.UntilCancelled()(ctx, r)
+				return cause
+			}
+			cfg := config{Handler: handler}
+			hooks := told(&cfg)
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				before(k)
+				began := k.Now()
+				if err := k.Kill(); err != nil {
+					t.Errorf("kill: %v", err)
+				}
+				expect(t, "took", k.Now()-began, 0)
+				if !errors.Is(cause, messages.ErrStopped) {
+					t.Errorf("the context ended with %v", cause)
+				}
+				expect(t, "committed", max(p.Committed(), 0), 0)
+				if name != "leaving" {
+					expect(t, "hooks", hooks.String(), "assigned 0")
+				}
+			})
+		})
+	}
+}
+
+// What was assigned, but has not begun, is released by a drain, too.
+func TestDrainReleasesClaimsThatWait(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.Work(5 * time.Second))}, func(t *testing.T, k *kit) {
+		old := k.Assign("orders", 0)
+		old.Append("a")
+		old.StartRevoke(time.Minute)
+		waiting := k.Assign("orders", 0)
+		if err := k.Drain(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		expect(t, "took until", k.Now(), 5*time.Second)
+		expect(t, "deliveries", attempts(waiting), "")
+		expect(t, "left", waiting.Owned(), false)
+	})
+}
+
+func TestADrainDuringARevocation(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.Work(5 * time.Second))}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a", "b")
+		p.StartRevoke(time.Minute)
+		if err := k.Drain(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		expect(t, "took until", k.Now(), 5*time.Second)
+		expect(t, "committed", p.Committed(), 1)
+	})
+}
+
+// A rebalance with less time comes in the middle of a drain.
+func TestARevocationDuringADrain(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.UntilCancelled())}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		k.Tell(&messages.Drain{Timeout: time.Hour})
+		p.StartRevoke(3 * time.Second)
+		if err := k.Wait(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		expect(t, "took until", k.Now(), 3*time.Second)
+	})
+}
+
+// The group does not answer the leave: the end comes all the same, and is no error.
+func TestALeaveThatIsNotAnswered(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+		k.LeaveTakes(24*time.Hour, nil)
+		k.Assign("orders", 0).Append("a")
+		if err := k.Drain(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		if k.Now() > time.Minute {
+			t.Errorf("took %v", k.Now())
+		}
+		if !logged(k, "not left in order") {
+			t.Error("not in the log")
+		}
+	})
+}
+
+// The group refuses the member for good: everything is lost, and Run says why.
+func TestTheMembershipEnds(t *testing.T) {
+	handler := func(ctx context.Context, r *messages.Record) error { return consumertest.UntilCancelled()(ctx, r) }
+	consumertest.Run(t, config{Handler: handler}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		k.Expel(errOther)
+		if err := k.Wait(); !errors.Is(err, errOther) {
+			t.Errorf("ended with %v", err)
+		}
+		expect(t, "committed", p.Committed(), -1)
+		if n := len(eventsOf[*messages.ClaimLost](k)); n != 1 {
+			t.Errorf("%d claims told lost", n)
+		}
+	})
+}
+
+func TestTheMembershipEndsDuringADrain(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.Work(10 * time.Second))}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		k.Tell(&messages.Drain{})
+		p.Lose(errOther)
+		if err := k.Wait(); err != nil && !errors.Is(err, errOther) {
+			var blocked *messages.DrainError
+			if !errors.As(err, &blocked) { // it may have been left behind: its context ended only at the loss
+				t.Errorf("ended with %v", err)
+			}
+		}
+		expect(t, "committed", p.Committed(), -1)
+	})
+}
+
+func TestAConnectorThatFails(t *testing.T) {
+	for name, connect := range map[string]supervisor.Connector{
+		"error": func(supervisor.Inbox) (supervisor.Link, error) { return supervisor.Link{}, errOther },
+		"panic": func(supervisor.Inbox) (supervisor.Link, error) { panic(errOther) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			setup := consumertest.Setup{
+				Config: config{Handler: consumertest.Script()},
+				Adjust: func(set *supervisor.Settings) { set.Connect = connect },
+			}
+			setup.Run(t, func(t *testing.T, k *kit) {
+				if err := k.Wait(); err == nil || !strings.Contains(err.Error(), errOther.Error()) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Messages after the end are not answered by somebody who waits for ever.
+func TestAfterTheEnd(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		if err := k.Drain(); err != nil {
+			t.Error(err)
+		}
+		if err := p.Retry(0); err == nil {
+			t.Error("a command after the end was carried out")
+		}
+		if f := k.System().Root.RequestFuture(k.PID(), &actor.Touch{}, time.Second); f.Wait() == nil {
+			t.Error("the actor is still there")
+		}
+	})
+}
