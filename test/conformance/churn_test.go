@@ -136,6 +136,14 @@ func (c churn) run(t *testing.T) {
 					return
 				}
 				m.leave()
+				for _, lost := range told[*messages.ClaimLost](m) {
+					t.Errorf("%s lost %v: %v", name, lost.Claim, lost.Err)
+				}
+				for _, failed := range told[*messages.CommitFailed](m) {
+					if failed.Final {
+						t.Errorf("%s never committed %d of %v: %v", name, failed.Next, failed.Claim, failed.Err)
+					}
+				}
 			}
 		})
 	}

@@ -51,7 +51,7 @@ func startPlain(t testing.TB, name string, cfg consumer.Config, o *owners, l *le
 	ctx, stop := context.WithCancel(context.Background())
 	p := &plain{name: name, owners: o, ledger: l, group: group, stop: stop, stopped: make(chan struct{})}
 	go func() {
-		for range group.Errors() { //nolint:revive // it blocks if nobody reads
+		for range group.Errors() {
 		}
 	}()
 	go func() {

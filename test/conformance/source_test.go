@@ -40,7 +40,7 @@ func TestSourceLeaderMoves(t *testing.T) {
 	a.owns(partitions)
 	wait := k.flow(topic, partitions, each)
 	random := rand.New(rand.NewPCG(3, 3))
-	for moves := 0; moves < 30; moves++ {
+	for range 30 {
 		was := l.count()
 		if err := k.fake.MoveTopicPartition(topic, int32(random.IntN(partitions)), int32(random.IntN(3))); err != nil {
 			t.Fatal(err)
