@@ -182,7 +182,7 @@ func FuzzBacklogIsItsTwin(f *testing.F) {
 }
 
 // twins does the same random things to a Backlog and to its twin.
-func twins(seed uint64, steps int) error { //nolint:gocognit // a list of operations
+func twins(seed uint64, steps int) error {
 	var (
 		rnd    = rand.New(rand.NewPCG(seed, 7))
 		b      Backlog
@@ -492,7 +492,6 @@ func TestBacklogCopiesAHeadThatFailed(t *testing.T) {
 	held := fetchOf(&b, seek, 0)
 	taken, _ := b.Take()
 	again := delivered(taken).Redeliver()
-	taken = Taken{}
 	b.Fail(0, again)
 	b.Hold(time.Now().Add(time.Hour))
 	if collected(held) != nil {

@@ -97,7 +97,7 @@ func TestBudgetHolds(t *testing.T) {
 	}
 }
 
-func budgeted(seed uint64) error { //nolint:gocognit // a list of operations
+func budgeted(seed uint64) error {
 	rnd := rand.New(rand.NewPCG(seed, 9))
 	limit := 400_000 + rnd.IntN(20_000_000)
 	budget := NewBudget(limit)

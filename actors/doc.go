@@ -18,15 +18,19 @@
 // # Who goes first
 //
 // System messages outrank the lifecycle messages Assigned, Revoked and Lost, which outrank other messages to the
-// actor, which outrank records. A hold, a park and a suspension stop records only (a suspension stops
-// messages, too); a poison pill is turned into a system Stop and therefore never waits behind the backlog.
+// actor, which outrank records. A hold and a park stop records; a suspension stops messages, too. Nothing stops
+// Revoked and Lost but a record in flight and the verdict on it; a poison pill is turned into a system Stop, and
+// waits for the record in flight only.
 //
 // # Non-obvious
 //
 //   - After a Stop was handed over, a Restart is dropped: protoactor would resurrect the stopped actor,
-//     unregistered, and let it process the rest of the backlog.
+//     unregistered, and let it process the rest of the backlog. So it is while the claim is being given up.
 //   - protoactor resumes a mailbox after a failure without saying what is to become of the message. Here the
 //     supervisor leaves a verdict first (Retry, Restart, Skip, Park). A resume that finds none gives the head up.
+//   - One fault is asked about at a time. A second one (a child's Terminated panics while the actor waits for a
+//     verdict, a kept record fails) waits until protoactor has resumed the actor after the first: a verdict, and a
+//     Resume, name no fault, and would meet the wrong one.
 //   - runtime.Goexit in a handler kills the goroutine that runs the mailbox. The deferred recovery notices
 //     (recover answers nil although the function did not return) and goes on in a new goroutine.
 //   - The mailbox outlives incarnations, and even the actor: a partition actor that stopped itself is spawned

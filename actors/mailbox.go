@@ -48,6 +48,7 @@ type Mailbox struct {
 	hollow    bool        // the incarnation of now is none: vacant, or its producer failed
 	source    error       // the source gave up; the partition parks when what was fetched before is finished
 	farewell  any         // *messages.Revoked or *messages.Lost that is due
+	unwanted  bool        // a handler gave up under a context that has ended: the next one could only do the same
 	lost      bool
 	abandoned bool
 
@@ -75,17 +76,6 @@ type Mailbox struct {
 	lookedAt  time.Time
 
 	acked func(error) // m.acknowledged, made once
-}
-
-// attempt is the record that is with the user.
-type attempt struct {
-	record    *messages.Record
-	returned  bool // the handler, or Receive, has returned
-	hasResult bool // a handler returned result
-	result    error
-	kept      bool
-	answered  bool
-	outcome   error
 }
 
 // Fault is what the supervisor is asked about.
@@ -220,10 +210,9 @@ func (m *Mailbox) leaveDue() bool {
 	return m.farewell != nil || m.attempt.record == nil
 }
 
-// mayDeliver: no record is with the user, nothing comes before the next one, and there is somebody to take it. Under
-// a context that has ended it could only be refused, and would come again at once.
+// mayDeliver: no record is with the user, nothing comes before the next one, and there is somebody who would take it.
 func (m *Mailbox) mayDeliver() bool {
-	return m.attempt.record == nil && !m.awaitAck && !m.greet && !m.hollow && (m.claim.Err() == nil || !unwanted(m.claim))
+	return m.attempt.record == nil && !m.awaitAck && !m.greet && !m.hollow && !m.unwanted
 }
 
 func (m *Mailbox) recordDue() bool {
@@ -250,28 +239,4 @@ func (m *Mailbox) reincarnate() {
 	m.greet, m.greeted = m.opened, false
 	m.endCurrent(messages.ErrAnswered)
 	m.current, m.endCurrent = context.WithCancelCause(m.claim)
-}
-
-// end: the handler, or Receive, has returned, or has been ended by a panic.
-func (a *attempt) end() {
-	a.returned = true
-	switch {
-	case a.answered:
-	case a.hasResult && (a.result != nil || !a.kept):
-		a.answered, a.outcome = true, a.result
-	case !a.kept:
-		a.answered, a.outcome = true, messages.ErrUnanswered
-	}
-}
-
-// clear writes no pointer that is nil already: during a collection each such write costs.
-func (a *attempt) clear() {
-	a.record = nil
-	a.returned, a.hasResult, a.kept, a.answered = false, false, false, false
-	if a.result != nil {
-		a.result = nil
-	}
-	if a.outcome != nil {
-		a.outcome = nil
-	}
 }

@@ -301,7 +301,7 @@ func TestMailboxUnderEverythingAtOnce(t *testing.T) {
 	}
 }
 
-func storm(t *testing.T, seed uint64) { //nolint:gocognit // one scene
+func storm(t *testing.T, seed uint64) {
 	const records = 3000
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, set: Settings{Claim: messages.Claim{Sequence: seed}, Context: context.Background(), Records: 500, Bytes: 1 << 20, Budget: NewBudget(1 << 20), Each: seed%3 == 0}}
@@ -358,9 +358,7 @@ func storm(t *testing.T, seed uint64) { //nolint:gocognit // one scene
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
 		background := func(do func()) {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				for {
 					select {
 					case <-stop:
@@ -369,7 +367,7 @@ func storm(t *testing.T, seed uint64) { //nolint:gocognit // one scene
 						do()
 					}
 				}
-			}()
+			})
 		}
 		background(func() { r.box.Snapshot() })
 		background(func() { r.box.Room(); r.box.UserMessageCount() })

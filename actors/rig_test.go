@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -123,7 +122,7 @@ func (r *rig) spawn() {
 			r.locked(func() { r.seeks = append(r.seeks, seekTo{offset, seek}); r.seek = seek })
 		}
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	r.sys = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
 	r.box = NewMailbox(r.set)
 	r.boss = r.sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return &boss{r} }))

@@ -34,6 +34,7 @@ func (m *Mailbox) settle() job {
 		return job{}
 	case unwanted(m.claim) && !errors.Is(outcome, messages.ErrUnanswered):
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
+		m.unwanted = true             // it would come again at once, for ever
 		return job{}
 	}
 	switch seek := seekOf(outcome); {

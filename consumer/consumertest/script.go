@@ -21,7 +21,11 @@ func OK() Outcome { return func(context.Context, *messages.Record) error { retur
 func Fail(err error) Outcome { return func(context.Context, *messages.Record) error { return err } }
 
 // Panic panics.
-func Panic(value any) Outcome { return func(context.Context, *messages.Record) error { panic(value) } }
+func Panic(value any) Outcome {
+	return func(context.Context, *messages.Record) error {
+		panic(value) //nolint:forbidigo // a test asks for it
+	}
+}
 
 // Goexit ends its goroutine, as t.FailNow does.
 func Goexit() Outcome {
@@ -36,7 +40,7 @@ func Goexit() Outcome {
 func Block() Outcome {
 	return func(ctx context.Context, r *messages.Record) error {
 		if k, ok := open.Load(r); ok {
-			k.(*Kit).block(r) //nolint:forcetypeassert // nothing else is stored
+			k.(*Kit).block(r) //nolint:forcetypeassert,errcheck // nothing else is stored
 			return nil
 		}
 		<-ctx.Done()

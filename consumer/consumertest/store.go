@@ -3,6 +3,7 @@ package consumertest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/ottla-go/ottla/consumer"
@@ -122,9 +123,9 @@ func (s *Store) Acquired() int {
 func (s *Store) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := ""
+	var text strings.Builder
 	for at, p := range s.at {
-		text += fmt.Sprintf("%v: next %d, fence %d; ", at, p.next, p.fence)
+		fmt.Fprintf(&text, "%v: next %d, fence %d; ", at, p.next, p.fence)
 	}
-	return text
+	return text.String()
 }

@@ -22,7 +22,7 @@ import (
 func scripted(t *testing.T, c *membertest.Cluster, all *ownership, name string, change ...func(*Options)) *recorder {
 	t.Helper()
 	cluster := conn.NewCluster(conn.Settings{Seeds: c.Brokers(), Dial: c.Dial, Version: sarama.V3_6_0_0})
-	r := &recorder{name: name, all: all, hold: 7 * time.Millisecond, owned: map[tp]messages.Claim{}, changed: make(chan struct{})}
+	r := &recorder{name: name, all: all, wait: 5 * time.Minute, hold: 7 * time.Millisecond, owned: map[tp]messages.Claim{}, changed: make(chan struct{})}
 	o := Options{Group: "g", Topics: []string{"t"}, Cluster: cluster, Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&o)
@@ -81,7 +81,7 @@ func TestADayOfDisturbances(t *testing.T) {
 			t.Run(fmt.Sprint(kind, " ", seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					d := day{t: t, r: rand.New(rand.NewSource(seed)), kind: kind, c: membertest.New(map[string]int{"t": 12}), all: newOwnership(t)}
-					d.live(time.Duration(hours) * time.Hour)
+					d.live(time.Duration(hours/slower) * time.Hour)
 				})
 			})
 		}
@@ -129,7 +129,7 @@ func (d *day) join() {
 			o.InstanceID, o.LeaveStatic = name, d.next%4 == 0
 		}
 	})
-	m.hold = time.Duration(d.r.Intn(300)) * time.Millisecond
+	m.note(func() { m.hold = time.Duration(d.r.Intn(300)) * time.Millisecond })
 	d.there = append(d.there, m)
 }
 

@@ -22,6 +22,7 @@ type recorder struct {
 	name string
 	all  *ownership
 	hold time.Duration
+	wait time.Duration // how long await waits
 
 	mu      sync.Mutex
 	m       *Member
@@ -30,6 +31,7 @@ type recorder struct {
 	ended   error
 	notices []error
 	joins   int
+	revoked int
 	changed chan struct{}
 }
 
@@ -57,7 +59,11 @@ func (r *recorder) Revoked(claims []messages.Claim, deadline time.Time) {
 	if time.Until(deadline) <= 0 {
 		r.all.fault("%s: revoked with a deadline in the past", r.name)
 	}
-	time.AfterFunc(r.hold, func() {
+	r.note(func() { r.revoked++ })
+	r.mu.Lock()
+	hold := r.hold
+	r.mu.Unlock()
+	time.AfterFunc(hold, func() {
 		r.note(func() {
 			for _, c := range claims {
 				delete(r.owned, tp{c.Topic, c.Partition})
@@ -92,7 +98,7 @@ func (r *recorder) count() int {
 // await waits until what is told makes ok true.
 func (r *recorder) await(t *testing.T, what string, ok func(r *recorder) bool) {
 	t.Helper()
-	limit := time.After(longEnough)
+	limit := time.After(r.wait)
 	for {
 		r.mu.Lock()
 		good, changed := ok(r), r.changed
@@ -103,7 +109,7 @@ func (r *recorder) await(t *testing.T, what string, ok func(r *recorder) bool) {
 		select {
 		case <-changed:
 		case <-limit:
-			t.Fatalf("%s: not within %v: %s; owned %d, lost %v, notices %v", r.name, longEnough, what, len(r.owned), r.lost, r.notices)
+			t.Fatalf("%s: not within %v: %s; owned %d, lost %v, notices %v", r.name, r.wait, what, len(r.owned), r.lost, r.notices)
 		}
 	}
 }
@@ -174,7 +180,7 @@ func join(t *testing.T, c *kfake.Cluster, all *ownership, name string, change ..
 		t.Fatal(err)
 	}
 	cluster := conn.NewCluster(conn.Settings{Seeds: c.ListenAddrs(), Dial: dialer.Dial, Version: cfg.Version})
-	r := &recorder{name: name, all: all, owned: map[tp]messages.Claim{}, changed: make(chan struct{})}
+	r := &recorder{name: name, all: all, wait: longEnough, owned: map[tp]messages.Claim{}, changed: make(chan struct{})}
 	o := Options{
 		Group: "g", Topics: []string{"t"}, Strategies: []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()},
 		SessionTimeout: 6 * time.Second, RebalanceTimeout: 6 * time.Second, HeartbeatInterval: 50 * time.Millisecond,

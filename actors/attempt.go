@@ -1,0 +1,38 @@
+package actors
+
+import "github.com/ottla-go/ottla/messages"
+
+// attempt is the record that is with the user.
+type attempt struct {
+	record    *messages.Record
+	returned  bool // the handler, or Receive, has returned
+	hasResult bool // a handler returned result
+	result    error
+	kept      bool
+	answered  bool
+	outcome   error
+}
+
+// end: the handler, or Receive, has returned, or has been ended by a panic.
+func (a *attempt) end() {
+	a.returned = true
+	switch {
+	case a.answered:
+	case a.hasResult && (a.result != nil || !a.kept):
+		a.answered, a.outcome = true, a.result
+	case !a.kept:
+		a.answered, a.outcome = true, messages.ErrUnanswered
+	}
+}
+
+// clear writes no pointer that is nil already: during a collection each such write costs.
+func (a *attempt) clear() {
+	a.record = nil
+	a.returned, a.hasResult, a.kept, a.answered = false, false, false, false
+	if a.result != nil {
+		a.result = nil
+	}
+	if a.outcome != nil {
+		a.outcome = nil
+	}
+}

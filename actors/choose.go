@@ -1,0 +1,202 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// choose draws the conclusions from what was done last, and says what is to be done now. It needs the lock.
+func (m *Mailbox) choose() job {
+	m.ended()
+	if m.settleDue() {
+		if j := m.settle(); j.kind != nothing {
+			return j
+		}
+	}
+	if m.unasked != nil {
+		if j := m.ask(); j.kind != nothing {
+			return j
+		}
+	}
+	if m.system.len() > 0 {
+		return m.chooseSystem()
+	}
+	switch {
+	case m.stopped || !m.born:
+		return job{}
+	case m.leaveDue():
+		return m.chooseFarewell()
+	case m.suspended:
+		return job{}
+	case m.sourceDue():
+		err := m.source
+		m.source = nil
+		m.park(err.Error(), messages.ClassSource)
+		return reporting(Report{Source: err, Offset: m.backlog.Next()})
+	case m.greetDue():
+		m.greet = false
+		return job{kind: invokeLifecycle, message: &messages.Assigned{
+			Claim: m.set.Claim, Incarnation: m.incarnation, Next: m.backlog.Next(),
+		}}
+	case m.control.len() > 0:
+		return job{kind: invokeControl, message: m.control.pop()}
+	}
+	return m.chooseRecord()
+}
+
+// ended notes what has come of the job that was under way.
+func (m *Mailbox) ended() {
+	was := m.doing
+	m.doing = nothing
+	greeting := false
+	switch was {
+	case invokeRecord:
+		m.attempt.end()
+	case invokeLifecycle:
+		_, greeting = m.handling.(*messages.Assigned)
+		m.greeted = m.greeted || greeting && m.broken == nil
+	}
+	if m.broken == nil {
+		return
+	}
+	f, about := &Fault{Err: m.broken, Class: classOfBroken(m.broken), Greet: greeting}, m.handling
+	if was == invokeRecord {
+		about = m.attempt.record
+	}
+	m.broken = nil
+	if greeting {
+		m.greet, m.ungreeted = true, true
+	}
+	if m.unasked == nil {
+		m.unasked, m.about = f, about
+	}
+}
+
+// ask brings a fault that is no record's to the supervisor. A claim that is being given up needs no decision about
+// it: there is nothing left that could be tried again.
+func (m *Mailbox) ask() job {
+	f, about := m.unasked, m.about
+	ending := m.stopped || m.backlog.Stopping()
+	if !ending && m.questioned() {
+		return job{}
+	}
+	m.unasked, m.about = nil, nil
+	if ending {
+		return reporting(Report{Farewell: f.Err})
+	}
+	m.fault = f
+	return escalation(f.Err, about)
+}
+
+// questioned: the supervisor was asked about a fault and has not let the actor go on, or a restart is under way.
+// Another fault waits until that is over. There is one verdict and one Resume for each question: a verdict, or a
+// Resume without one, must never meet another fault than it was meant for.
+func (m *Mailbox) questioned() bool { return m.suspended || m.fault != nil }
+
+func (m *Mailbox) chooseSystem() job {
+	message := m.system.pop()
+	switch message.(type) {
+	case *actor.Started:
+		m.born = true
+	case *actor.SuspendMailbox:
+		m.suspended = true
+		return job{kind: again}
+	case *actor.ResumeMailbox:
+		m.suspended = false
+		if f := m.fault; f != nil { // nobody left a verdict: a plain resume gives the head up
+			m.fault = nil
+			if m.passOver(f) {
+				return reporting(Report{GivenUp: f.Record})
+			}
+		}
+		return job{kind: again}
+	case *actor.Restart:
+		switch {
+		case m.stopped: // protoactor would resurrect the actor
+			return job{kind: again}
+		case m.backlog.Stopping(): // no record would come to a fresh incarnation, and it would not be told of the end
+			m.suspended, m.fault = false, nil
+			return job{kind: again}
+		}
+		j := job{kind: invokeSystem, message: message}
+		if f := m.unasked; f != nil { // a second fault of the incarnation that goes: nothing is left to decide
+			j.rare = &rare{report: &Report{Farewell: f.Err}}
+		}
+		m.reincarnate()
+		// Until its children have ended, the old incarnation would get messages: protoactor resumes when the new one is there.
+		m.suspended = true
+		return j
+	case *actor.Stop:
+		if m.stopped {
+			return job{kind: again}
+		}
+		m.note(true)
+		m.stopped = true
+	}
+	return job{kind: invokeSystem, message: message}
+}
+
+func (m *Mailbox) chooseFarewell() job {
+	if said := m.farewell; said != nil {
+		m.farewell = nil
+		// A hook is called once per claim, not per incarnation: the fresh one need not have been greeted.
+		if told := m.greeted || m.hooked && m.set.Handler != nil; told && !m.abandoned {
+			return job{kind: invokeLifecycle, message: said}
+		}
+	}
+	if m.attempt.record != nil && !m.lost && !m.abandoned {
+		return job{kind: again} // a kept record may still be completed; leaveDue is false from now on
+	}
+	m.note(true)
+	m.stopped = true
+	return job{kind: invokeSystem, message: &actor.Stop{}}
+}
+
+func (m *Mailbox) chooseRecord() job {
+	if !m.mayDeliver() {
+		return job{}
+	}
+	t, ok := m.backlog.Take()
+	if !ok {
+		return job{}
+	}
+	r := t.Again()
+	if r == nil {
+		r = m.blank(t.Size())
+		t.Read(r)
+	}
+	r.Fence = m.fence
+	messages.Bind(m.current, r, m)
+	m.attempt.record = r // the rest of it was cleared
+	m.delivered++
+	return job{kind: invokeRecord, message: r}
+}
+
+// classOfBroken: a hook's error, or the panic of an Actor producer.
+func classOfBroken(err error) messages.Class {
+	if c := messages.ClassOf(err); c == messages.ClassPanic {
+		return c
+	}
+	return messages.ClassHook
+}
+
+// slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values
+// with them: large ones are therefore allocated one by one.
+const (
+	slabSize  = 64
+	slabbable = 1 << 10 // bytes, as Record.Size counts them
+)
+
+// blank is where a record is read to.
+func (m *Mailbox) blank(size int) *messages.Record {
+	if size > slabbable {
+		return new(messages.Record)
+	}
+	if len(m.slab) == 0 {
+		m.slab = make([]messages.Record, slabSize)
+	}
+	r := &m.slab[0]
+	m.slab = m.slab[1:]
+	return r
+}

@@ -1,0 +1,239 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// protoactor's Resume says nothing about the message. With a plain strategy it means: give it up.
+func TestResumeWithoutAVerdictGivesTheHeadUp(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = (*asked).resume
+		r.handle = func(_ context.Context, rec *messages.Record) error {
+			if rec.Offset == 0 {
+				return errors.New("no")
+			}
+			return nil
+		}
+		r.withHandler()
+		r.deliver(0, 1)
+		r.said("0/0", "1/0")
+		r.wantCommitted(2)
+		if len(r.reports) != 1 || r.reports[0].GivenUp == nil || r.reports[0].GivenUp.Offset != 0 {
+			t.Errorf("reports: %+v", r.reports)
+		}
+		if c := r.box.Snapshot().Counters; c.Skipped != 1 || c.Handled != 1 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// Started of a fresh incarnation panics. protoactor has posted the Resume that ends the restart before it; that
+// Resume is no answer to the new fault.
+func TestStartedPanicsAfterARestart(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = func(a *asked) {
+			if a.fault == nil {
+				t.Error("the supervisor was asked, and there was no fault")
+			}
+			restart(0)(a)
+		}
+		started := 0
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *actor.Started:
+				if started++; started == 2 {
+					panic("no")
+				}
+			case *messages.Record:
+				if started == 1 {
+					panic("no")
+				}
+				msg.Complete(nil)
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 restarting", "2 started", "2 restarting", "3 started", "3 assigned at 0", "3: 0/1")
+		r.wantFaults("Panic 0/0", "Panic")
+		r.wantCommitted(1)
+	})
+}
+
+// Stop and Restart wait behind a busy handler. protoactor would make a new incarnation of the stopped actor,
+// unregistered, and give it the rest of the backlog.
+func TestStopThenRestartDoesNotResurrect(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.receive = func(ctx actor.Context) {
+			if rec, ok := ctx.Message().(*messages.Record); ok {
+				<-release
+				rec.Complete(nil)
+			}
+		}
+		r.withActor()
+		r.deliver(0, 1, 2)
+		r.system(&actor.Stop{})
+		r.system(&actor.Restart{})
+		r.system(&actor.ResumeMailbox{})
+		close(release)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 stopping", "1 stopped", "terminated")
+		r.deliver(3)
+		r.said()
+		r.wantCommitted(1)
+	})
+}
+
+// The actor has failed and waits for a verdict when a child of its own ends, and that fails, too. Each fault is
+// asked about, one at a time: a verdict must never meet another fault than it was made for.
+func TestOneFaultAtATime(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = wait
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *actor.Terminated:
+				panic("terminated")
+			case *messages.Record:
+				msg.Complete(errors.New("no"))
+			case string:
+				pid := ctx.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
+				time.AfterFunc(time.Minute, func() { r.sys.Root.Stop(pid) })
+			}
+		}
+		r.withActor()
+		r.send("child")
+		r.deliver(0)
+		first := r.last()
+		time.Sleep(2 * time.Minute)
+		r.wantFaults("Handler 0/0")
+		retry(time.Hour)(first)
+		if second := r.last(); second.fault == nil || second.fault.Record != nil {
+			t.Fatalf("then asked about %v", second)
+		}
+		r.said("1 started", "1 assigned at 0", "1 child", "1: 0/0", "1 terminated")
+		restart(0)(r.last())
+		r.said("1 restarting", "2 started", "2 assigned at 0")
+		r.wantFirst(0)
+	})
+}
+
+// A control message has panicked, and while the supervisor makes up its mind, the record that is kept open fails:
+// "skip" for the first one must not be the second one's end.
+func TestAKeptRecordFailsWhileAnotherFaultWaits(t *testing.T) {
+	for how, resume := range map[string]func(*asked){"resume": (*asked).resume, "skip": skip, "restart": restart(0)} {
+		t.Run(how, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.verdict = wait
+				var kept *messages.Record
+				r.receive = func(ctx actor.Context) {
+					switch msg := ctx.Message().(type) {
+					case *messages.Record:
+						kept = msg
+						msg.Keep()
+					case string:
+						panic("no")
+					}
+				}
+				r.withActor()
+				r.deliver(0)
+				r.send("control")
+				first := r.last()
+				if !kept.Complete(errors.New("no")) {
+					t.Error("the completion did not count")
+				}
+				r.wantFaults("Panic")
+				r.verdict = retry(time.Hour)
+				resume(first)
+				if how == "restart" { // the incarnation that failed is gone; its record comes again
+					r.wantFaults()
+					r.said("1 started", "1 assigned at 0", "1: 0/0", "1 control", "1 restarting", "2 started", "2 assigned at 0", "2: 0/1")
+				} else {
+					r.wantFaults("Handler 0/0")
+				}
+				r.wantFirst(0)
+			})
+		})
+	}
+}
+
+// Protoactor counts a Suspend and a Resume for each failure that reaches the supervisor, also for one of a child of
+// the user's that was escalated through the partition actor.
+func TestAChildsFailureEscalatedThroughThePartition(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = (*asked).resume
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				msg.Complete(nil)
+			case string:
+				ctx.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+					if _, ok := c.Message().(*actor.Started); ok {
+						panic("child")
+					}
+				}, actor.WithSupervisor(nil)))
+			}
+		}
+		r.produce = func(n int) actor.Actor { return &escalator{probe{r, n}} }
+		r.withActor()
+		r.send("child")
+		r.deliver(0)
+		r.wantFaults("none")
+		r.said("1 started", "1 assigned at 0", "1 child", "1: 0/0")
+		r.wantCommitted(1)
+	})
+}
+
+// escalator is an actor of the user's that decides about its children.
+type escalator struct{ probe }
+
+func (*escalator) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, _ *actor.PID, _ *actor.RestartStatistics, reason, message any) {
+	sup.EscalateFailure(reason, message)
+}
+
+// large is a batch of one record with a value of its own.
+type large struct {
+	samples
+
+	value *[100_000]byte
+}
+
+func (l large) Size(int) int { return len(l.value) + messages.RecordOverhead }
+func (l large) Read(i int, r *messages.Record) {
+	l.samples.Read(i, r)
+	r.Value = l.value[:]
+}
+
+// Records are allocated in slabs; one of a slab that is alive (the next one, say) keeps all of them. The backlog's
+// bound counts nothing of what is finished, so their values must be small.
+func TestFinishedRecordsKeepNoLargeValues(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.withHandler()
+		var values []weak.Pointer[[100_000]byte]
+		for offset := range int64(50) {
+			l := large{from(offset), new([100_000]byte)}
+			values = append(values, weak.Make(l.value))
+			r.box.Deliver(r.seek, l, Extent{})
+			synctest.Wait()
+		}
+		runtime.GC()
+		alive := 0
+		for _, v := range values {
+			if v.Value() != nil {
+				alive++
+			}
+		}
+		if alive > 2 {
+			t.Errorf("%d of 50 finished values are alive", alive)
+		}
+		r.wantFirst(50)
+	})
+}
