@@ -1,0 +1,440 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/consumer/internal/conn"
+	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// bubble runs a scenario on a scripted cluster with one topic, in virtual time.
+func bubble(t *testing.T, partitions int, f func(t *testing.T, c *membertest.Cluster, all *ownership)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f(t, membertest.New(map[string]int{"t": partitions}), newOwnership(t))
+	})
+}
+
+func instance(id string) func(*Options) { return func(o *Options) { o.InstanceID = id } }
+
+// calm waits until the heartbeats after a join have their usual interval.
+func calm() { time.Sleep(10 * time.Second) }
+
+// A cooperative rebalance has two steps, each found by a heartbeat. With the usual interval of 3 s that would be
+// 6 s; the second step is found at once, because heartbeats are close together after a join.
+func TestTheSecondStepOfARebalanceIsFoundAtOnce(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		began := time.Now()
+		b := scripted(t, c, all, "b")
+		b.await(t, "owns its half", owns(2))
+		if took := time.Since(began); took > 3500*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// The coordinator is silent for 20 s and then another broker takes over. No claim ends; a user reads of it after 5 s
+// and reads that it is over.
+func TestASilentCoordinatorEndsNothing(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a, b := scripted(t, c, all, "a"), scripted(t, c, all, "b")
+		a.await(t, "owns its half", owns(2))
+		b.await(t, "owns its half", owns(2))
+		calm()
+		generation := c.Generation()
+		c.Silence(c.Coordinator(), true)
+		silent := time.Now()
+		a.await(t, "is told", func(r *recorder) bool { return len(r.notices) == 1 })
+		if took := time.Since(silent); took < 5*time.Second || took > 15*time.Second {
+			t.Errorf("told after %v", took)
+		}
+		if text := a.notices[0].Error(); !strings.Contains(text, "does not answer") || !strings.Contains(text, `group "g"`) {
+			t.Errorf("%q", text)
+		}
+		time.Sleep(time.Until(silent.Add(20 * time.Second)))
+		c.Move()
+		for _, r := range []*recorder{a, b} {
+			r.await(t, "reads that it is over", func(r *recorder) bool { return len(r.notices) == 2 && r.notices[1] == nil })
+		}
+		if took := time.Since(silent); took > 32*time.Second {
+			t.Errorf("the new coordinator is found %v after the old one fell silent", took)
+		}
+		calm()
+		if a.losses()+b.losses() > 0 || all.count() != 4 || c.Generation() != generation {
+			t.Errorf("lost %v %v, owned %d, %v", a.lost, b.lost, all.count(), c)
+		}
+	})
+}
+
+// It is silent for longer than the lease: lost before the session is over, and back afterwards.
+func TestACoordinatorThatIsSilentForTooLong(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		c.Silence("", true)
+		silent := time.Now()
+		a.await(t, "loses all", func(r *recorder) bool { return len(r.lost) == 1 })
+		if took := time.Since(silent); took < 37*time.Second || took > 40500*time.Millisecond || !errors.Is(a.lost[0], ErrLease) {
+			t.Errorf("lost %v after %v; 90 %% of 45 s are 40.5 s, less the time since the last heartbeat", a.lost, took)
+		}
+		c.Silence("", false)
+		a.await(t, "is back", owns(4))
+	})
+}
+
+// The coordinator is away while a member leaves. An unanswered leave would leave a ghost for which the group waits a
+// session; it is repeated until it is answered.
+func TestALeaveOutlastsTheCoordinator(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		c.Silence(c.Coordinator(), true)
+		time.AfterFunc(12*time.Second, c.Move)
+		a.leave(t)
+		if m := c.Members(); len(m) != 0 {
+			t.Errorf("members %v", m)
+		}
+		c.Silence("", false)
+	})
+}
+
+// Nobody answers: the leave gives up when its context ends, and says so.
+func TestALeaveEndsWithItsContext(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		c.Silence("", true)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := a.m.Leave(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		a.m.Close()
+		a.m.Close() // more than once is fine
+	})
+}
+
+// Close overtakes a leave.
+func TestCloseCutsALeave(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		a.note(func() { a.hold = time.Hour })
+		got := make(chan error, 1)
+		go func() { got <- a.m.Leave(context.Background()) }()
+		synctest.Wait()
+		a.m.Close()
+		if err := <-got; err == nil {
+			t.Error("left in order, it says")
+		}
+		if n := len(c.Members()); n != 1 {
+			t.Errorf("%d members: Close is a crash", n)
+		}
+	})
+}
+
+func TestNothingIsToldBeforeStart(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, _ *ownership) {
+		r := &recorder{changed: make(chan struct{})}
+		cluster := conn.NewCluster(conn.Settings{Seeds: c.Brokers(), Dial: c.Dial, Version: sarama.V3_6_0_0})
+		defer cluster.Close()
+		m := New(Options{Group: "g", Topics: []string{"t"}, Cluster: cluster, Coordinator: conn.NewCoordinator(c.Dial, "")}, r)
+		time.Sleep(time.Minute)
+		if n := c.Requests(membertest.Find); n != 0 || r.joins != 0 {
+			t.Errorf("%d requests", n)
+		}
+		if err := m.Leave(t.Context()); err != nil {
+			t.Errorf("there is nothing to leave: %v", err)
+		}
+		m.Close()
+		m.Start() // a closed member stays closed
+		time.Sleep(time.Minute)
+		if n := c.Requests(membertest.Find); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// A handler never returns and nobody abandons it. The others have the partition in the end.
+func TestAPartitionThatIsNeverReleased(t *testing.T) {
+	for name, change := range map[string]func(*Options){"cooperative": func(*Options) {}, "eager": func(o *Options) { o.Strategies = eager() }} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+				a := scripted(t, c, all, "a", change)
+				a.await(t, "owns all", owns(4))
+				a.note(func() { a.hold = 24 * time.Hour })
+				calm()
+				began := time.Now()
+				b := scripted(t, c, all, "b", change)
+				a.await(t, "loses", func(r *recorder) bool { return len(r.lost) > 0 })
+				for b.count() < 2 {
+					time.Sleep(10 * time.Millisecond)
+					if time.Since(began) > 2*time.Minute {
+						t.Fatal("b has nothing")
+					}
+				}
+				if took := time.Since(began); took > 65*time.Second || !errors.Is(a.lost[0], ErrRevokeTimeout) {
+					t.Errorf("after %v, lost %v", took, a.lost)
+				}
+				a.m.Close()
+				a.vanish()
+				time.Sleep(25 * time.Hour) // the releases that come a day late
+			})
+		})
+	}
+}
+
+// A late release is one of an earlier claim of the same partition. It must not release the claim of now, which is
+// being given up at the moment.
+func TestALateReleaseOfAnEarlierClaim(t *testing.T) {
+	c := newClaims("g")
+	old := c.assign(parts(0), "m", 1)
+	c.lose(parts(0))
+	now := c.assign(parts(0), "m", 2)
+	if old[0].Sequence >= now[0].Sequence {
+		t.Errorf("%v, then %v: names are made of it", old, now)
+	}
+	if got := c.released(now); len(got) > 0 {
+		t.Error("released without being asked to")
+	}
+	c.revoke(parts(0))
+	if got := c.released(old); len(got) > 0 {
+		t.Error("released by the claim before")
+	}
+	if got := c.released(now); len(got) != 1 {
+		t.Error("not released")
+	}
+	if got := c.released(now); len(got) > 0 {
+		t.Error("released twice")
+	}
+}
+
+// A static member that leads restarts. Up to JoinGroup v8 it is told its former id as the leader's, so nobody would
+// lead, and nobody would notice that the topic grows.
+func TestAStaticLeaderRestartsAndTheTopicGrows(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a, b := scripted(t, c, all, "a", instance("a")), scripted(t, c, all, "b", instance("b"))
+		a.await(t, "owns its half", owns(2))
+		b.await(t, "owns its half", owns(2))
+		calm()
+		leader, name := a, "a"
+		if strings.HasPrefix(c.Leader(), "b-") {
+			leader, name = b, "b"
+		}
+		leader.leave(t)
+		if n := len(c.Members()); n != 2 {
+			t.Fatalf("%d members: a static member keeps its place", n)
+		}
+		again := scripted(t, c, all, name+" again", instance(name))
+		again.await(t, "has its half back", owns(2))
+		calm()
+		c.SetTopic("t", 6)
+		took := settled(t, c, all, 30*time.Second)
+		if took > 15*time.Second {
+			t.Errorf("noticed after %v", took)
+		}
+		if a.losses()+b.losses()+again.losses() > 0 {
+			t.Errorf("lost %v %v %v", a.lost, b.lost, again.lost)
+		}
+	})
+}
+
+// Two processes with one instance id: the later one takes over, and the first one ends with a text that says so.
+func TestASecondProcessWithTheSameInstance(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, _ *ownership) {
+		// KIP-345: the first learns of it by its next heartbeat, so both own everything for a moment.
+		a := scripted(t, c, newOwnership(t), "a", instance("i"))
+		a.await(t, "owns all", owns(4))
+		calm()
+		b := scripted(t, c, newOwnership(t), "b", instance("i"))
+		b.await(t, "owns all", owns(4))
+		a.await(t, "ends", func(r *recorder) bool { return r.ended != nil })
+		if len(a.lost) != 1 || a.count() != 0 {
+			t.Errorf("lost %v, owns %d: lost comes before the end", a.lost, a.count())
+		}
+		if text := a.ended.Error(); !strings.Contains(text, `InstanceID = "i"`) || !strings.Contains(text, "another process") {
+			t.Errorf("%q", text)
+		}
+		joins := c.Requests(membertest.Join)
+		time.Sleep(time.Minute)
+		if n := c.Requests(membertest.Join); n != joins || b.count() != 4 {
+			t.Errorf("%d joins more, b owns %d: the first one must stay away", n-joins, b.count())
+		}
+	})
+}
+
+// LeaveStatic leaves the group for good.
+func TestAStaticMemberLeavesForGood(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a", instance("a"), func(o *Options) { o.LeaveStatic = true })
+		a.await(t, "owns all", owns(4))
+		a.leave(t)
+		if m := c.Members(); len(m) != 0 {
+			t.Errorf("members %v", m)
+		}
+	})
+}
+
+// What a commit is answered reaches the machine; a commit of before a move does not.
+func TestReportsOfCommits(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		place := a.m.options.Coordinator
+		finds := c.Requests(membertest.Find)
+		id := a.m.Identity()
+		place.Report(id, sarama.ErrNotCoordinatorForConsumer)
+		calm()
+		if n := c.Requests(membertest.Find) - finds; n < 1 || n > 2 || a.losses() > 0 {
+			t.Errorf("%d look-ups, lost %v", n, a.lost)
+		}
+		place.Report(id, sarama.ErrUnknownMemberId) // sent to the coordinator of before
+		calm()
+		if a.losses() > 0 {
+			t.Errorf("lost %v", a.lost)
+		}
+		changed := place.Changed()
+		place.Report(a.m.Identity(), sarama.ErrUnknownMemberId)
+		<-changed
+		a.await(t, "loses all", func(r *recorder) bool { return len(r.lost) == 1 })
+		a.await(t, "is back", owns(4))
+		if now := a.m.Identity(); now.Member == id.Member || !now.Valid() {
+			t.Errorf("was %+v, is %+v", id, now)
+		}
+	})
+}
+
+// The offsets connection works while a join waits for another member, with the identity of now: commits are never
+// locked out by a rebalance. And the coordinator does not ask who owns the partition.
+func TestCommitsDuringARebalance(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a, b := scripted(t, c, all, "a"), scripted(t, c, all, "b")
+		a.await(t, "owns its half", owns(2))
+		b.await(t, "owns its half", owns(2))
+		calm()
+		a.m.Rejoin("a test wants it") // b learns of it by its next heartbeat, up to 3 s later
+		commit := func(next int64) error {
+			id := a.m.Identity()
+			q := &sarama.OffsetCommitRequest{Version: 7, ConsumerGroup: "g", ConsumerID: id.Member, ConsumerGroupGeneration: id.Generation}
+			for p := range int32(4) {
+				q.AddBlock("t", p, next, 0, "")
+			}
+			p, err := conn.Call(t.Context(), a.m.options.Coordinator, conn.Offsets, func(c conn.Conn) (*sarama.OffsetCommitResponse, error) {
+				return c.CommitOffset(q)
+			})
+			if err != nil {
+				return err
+			}
+			return conn.AsError(p.Errors["t"][0])
+		}
+		generation := c.Generation()
+		accepted, next := 0, int64(0)
+		for began := time.Now(); c.Generation() == generation && time.Since(began) < time.Minute; next++ {
+			time.Sleep(50 * time.Millisecond)
+			if err := commit(next); err == nil {
+				accepted++
+			} else if !errors.Is(err, sarama.ErrRebalanceInProgress) && !errors.Is(err, sarama.ErrIllegalGeneration) {
+				t.Fatal(err)
+			}
+		}
+		if accepted < int(next)-3 {
+			t.Errorf("%d of %d commits were accepted while the join waited", accepted, next)
+		}
+		for p := range int32(4) { // also of the partitions that b owns
+			if o, ok := c.Committed("t", p); !ok || o.Next < next-3 {
+				t.Errorf("partition %d: %+v", p, o)
+			}
+		}
+		if a.losses()+b.losses() > 0 {
+			t.Errorf("lost %v %v", a.lost, b.lost)
+		}
+	})
+}
+
+// Only the leader looks at the topics again and again; a follower looks once where a topic of its own gave it
+// nothing, and goes on only while it is missing.
+func TestWhoLooksAtTheTopics(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a, b := scripted(t, c, all, "a"), scripted(t, c, all, "b")
+		idle := scripted(t, c, all, "c", func(o *Options) { o.Topics = []string{"t", "later"} })
+		settled(t, c, all, time.Minute)
+		idle.await(t, "reads of the topic", func(r *recorder) bool { return len(r.notices) == 1 })
+		if text := idle.notices[0].Error(); !strings.Contains(text, `"later" does not exist`) || strings.Contains(text, `"t"`) {
+			t.Errorf("%q", text)
+		}
+		if c.Topic("later") != 0 {
+			t.Error("created by asking for it")
+		}
+		c.SetTopic("later", 1)
+		idle.await(t, "owns it", func(r *recorder) bool { _, ok := r.owned[tp{"later", 0}]; return ok })
+		idle.await(t, "reads that it is there", func(r *recorder) bool { return len(r.notices) == 2 && r.notices[1] == nil })
+		if len(a.notices)+len(b.notices) > 0 {
+			t.Errorf("who does not subscribe to it need not know: %v %v", a.notices, b.notices)
+		}
+		time.Sleep(time.Minute)
+		looks := c.Requests(membertest.Metadata)
+		time.Sleep(10 * time.Minute)
+		if n := c.Requests(membertest.Metadata) - looks; n < 59 || n > 61 {
+			t.Errorf("%d looks in ten minutes, want one every 10 s, the leader's", n)
+		}
+	})
+}
+
+// A topic with partitions that answers TOPIC_AUTHORIZATION_FAILED for a moment is not taken from its owners: the plan
+// of a broker that cannot answer is no plan.
+func TestMetadataThatFailsForAMoment(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		c.Fail(membertest.Metadata, sarama.ErrUnknown, sarama.ErrUnknown, sarama.ErrUnknown)
+		a.m.Rejoin("a test wants it")
+		calm()
+		if a.count() != 4 || a.losses() > 0 || a.revoked > 0 {
+			t.Errorf("owns %d, lost %v, revoked %d", a.count(), a.lost, a.revoked)
+		}
+	})
+}
+
+// The same claims survive a rebalance that changes nothing: nobody is told anything.
+func TestKeptPartitionsDoNotNoticeARebalance(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		before := map[tp]messages.Claim{}
+		for p, mc := range a.owned {
+			before[p] = mc
+		}
+		generation := c.Generation()
+		a.m.Rejoin("a test wants it")
+		calm()
+		if c.Generation() == generation {
+			t.Fatal("no rebalance")
+		}
+		for p, mc := range a.owned {
+			if before[p] != mc {
+				t.Errorf("was %v, is %v", before[p], mc)
+			}
+		}
+		if a.revoked > 0 {
+			t.Errorf("%d revocations", a.revoked)
+		}
+	})
+}
