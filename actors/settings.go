@@ -48,12 +48,12 @@ type Hooks struct {
 
 // Report is what a mailbox tells its supervisor. Exactly one field is set.
 type Report struct {
-	Source   error // the source gave up at Offset
-	Offset   int64
+	Source error // the source gave up at Offset
+	Offset int64
 	// Farewell: a panic in Revoked, Lost, Stopping, Stopped or Restarting, or any fault that is no record's while the
 	// claim is being given up: reported, and nothing else.
 	Farewell error
-	Sought   bool  // a handler's SeekTo moved the partition from Offset to SoughtTo
+	Sought   bool // a handler's SeekTo moved the partition from Offset to SoughtTo
 	SoughtTo int64
 	GivenUp  *messages.Record // by a resume without a verdict
 }
