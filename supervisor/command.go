@@ -129,15 +129,20 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
 		return true
 	}
 	// The store is moved first, and only for the head: for a later record it would jump over all in between.
-	if at := c.mailbox.Snapshot(); at.Head != m.Offset || at.Depth == 0 || at.State != messages.StateHolding && at.State != messages.StateParked {
-		reply(&actors.HeadError{Want: m.Offset, Have: at.Head, Text: "the partition neither holds nor is parked at this record"})
+	if err := c.mailbox.Detain(m.Offset, "a skip by "+m.By+" is under way, or has failed"); err != nil {
+		reply(err)
 		return true
 	}
 	s.background(func() func() {
 		err := s.advance(c, m.Offset+1)
 		return func() {
-			if err == nil {
+			switch {
+			case err == nil:
 				err = skip()
+			case errors.Is(err, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
+				err = fmt.Errorf("%w: it is acquired again; ask for the skip once more", err)
+				c.start.clear()
+				s.lookUp(c)
 			}
 			reply(err)
 		}

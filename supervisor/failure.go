@@ -315,7 +315,7 @@ func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(int64
 	s.background(func() func() {
 		defer cancel()
 		next, err := c.commits.Readable(ctx, offset, skip)
-		if err == nil && skip && s.set.Store { // else the store's next answer would lead back to where nothing can be read
+		if err == nil && s.set.Store && (skip || next < offset) { // else the store would lead back to where nothing can be read
 			err = s.advance(c, next)
 		}
 		return func() { then(next, err) }

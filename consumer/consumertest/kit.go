@@ -118,6 +118,12 @@ func (k *Kit) ProduceRecords(topic string, partition int32, records ...*messages
 	return records
 }
 
+// Truncate deletes what lies below the offset of a partition, whoever owns it; see [Partition.Truncate].
+func (k *Kit) Truncate(topic string, partition int32, offset int64) {
+	k.log(place{topic, partition}).truncate(offset)
+	k.wake()
+}
+
 // wake has the source look at all logs.
 func (k *Kit) wake() {
 	k.mu.Lock()

@@ -62,8 +62,7 @@ func (p *Partition) Hole(offsets int64) {
 
 // Truncate deletes what lies below the offset, as retention does.
 func (p *Partition) Truncate(offset int64) {
-	p.log.truncate(offset)
-	p.k.wake()
+	p.k.Truncate(p.claim.Topic, p.claim.Partition, offset)
 }
 
 // FailSource makes every fetch of the partition fail with err, which parks it; nil heals, but what has failed stays so

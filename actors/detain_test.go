@@ -1,0 +1,36 @@
+package actors
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// A hold that is detained does not end by its timer, and a skip finds the head where it was.
+func TestDetain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = retry(time.Second)
+		r.handle = failFirst
+		r.withHandler()
+		if err := r.box.Detain(0, "maintenance"); err == nil {
+			t.Error("a partition that runs was detained")
+		}
+		r.deliver(0, 1)
+		if err := r.box.Detain(1, "maintenance"); err == nil {
+			t.Error("another head was detained")
+		}
+		if err := r.box.Detain(0, "maintenance"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		r.said("0/0")
+		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Reason != "maintenance" {
+			t.Errorf("%+v", s)
+		}
+		if err := r.box.SkipHead(0); err != nil {
+			t.Error(err)
+		}
+		r.said("1/0")
+	})
+}
