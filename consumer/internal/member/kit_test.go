@@ -190,7 +190,9 @@ func join(t *testing.T, c *kfake.Cluster, all *ownership, name string, change ..
 	for _, f := range change {
 		f(&o)
 	}
-	o.Coordinator = conn.NewCoordinator(dialer.Dial, o.InstanceID)
+	if o.Coordinator == nil {
+		o.Coordinator = conn.NewCoordinator(dialer.Dial, o.InstanceID)
+	}
 	r.m = New(o, r)
 	t.Cleanup(func() { // the member's own goroutines, then what it stands on
 		r.m.Close()
