@@ -132,7 +132,7 @@ func TestRetryHeadEndsTheWaitOfAStart(t *testing.T) {
 		s := p.Status()
 		expect(t, "state", s.State, messages.StateAwaitingSeek)
 		expect(t, "head", s.Head, -1)
-		expect(t, "next retry", s.NextRetry.Sub(time.Now()), time.Hour)
+		expect(t, "next retry", time.Until(s.NextRetry), time.Hour)
 		expect(t, "class of the failure", s.Failure.Class, messages.ClassStore)
 		if err := p.Retry(0); err == nil {
 			t.Error("a command for another head was not refused")
@@ -158,7 +158,7 @@ func TestRetryHeadEndsTheWaitOfAnActor(t *testing.T) {
 				s := p.Status()
 				expect(t, "state", s.State, messages.StateHolding)
 				expect(t, "head", s.Head, 1)
-				expect(t, "next retry", s.NextRetry.Sub(time.Now()), time.Hour)
+				expect(t, "next retry", time.Until(s.NextRetry), time.Hour)
 				if err := p.Retry(1); err != nil {
 					t.Fatal(err)
 				}

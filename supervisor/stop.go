@@ -67,7 +67,7 @@ func (s *supervisor) leftGroup(err error) {
 		s.log.Warn("the group was not left in order: the members that stay wait for the session timeout", slog.Any("error", err))
 	}
 	if s.stop.crashed { // a claim may have been left in the middle of its end
-		s.kill(nil)
+		s.kill()
 		return
 	}
 	s.checkEnded()
@@ -88,14 +88,11 @@ func (s *supervisor) stopNow() {
 }
 
 // kill ends everything as a crash would: nothing is committed, the group is not left. Every context ends.
-func (s *supervisor) kill(err error) {
+func (s *supervisor) kill() {
 	if s.phase == stopped || s.link.Membership == nil {
 		return
 	}
 	s.phase = stopped
-	if s.stop.err == nil {
-		s.stop.err = err
-	}
 	for _, c := range s.claims {
 		c.lost, c.cause = true, messages.ErrStopped
 		s.attempt(func() {

@@ -100,7 +100,7 @@ func TestFenced(t *testing.T) {
 		p.Append("a", "b", "c")
 		s := p.Status()
 		expect(t, "state", s.State, messages.StateParked)
-		expect(t, "next retry", s.NextRetry.Sub(time.Now()), time.Second)
+		expect(t, "next retry", time.Until(s.NextRetry), time.Second)
 		k.Advance(time.Minute)
 		var at []time.Duration
 		for _, d := range p.Deliveries() {

@@ -77,9 +77,9 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		s.started(ctx)
 	case *actor.Stopping:
-		s.kill(nil) // the group has been left; or protoactor acts over our head, and nothing may stay behind
+		s.kill() // the group has been left; or protoactor acts over our head, and nothing may stay behind
 	case *actor.Restarting:
-		s.kill(nil)
+		s.kill()
 		for _, who := range s.subscribers { // the next incarnation has the same PID: who listens to it goes on listening
 			ctx.RequestWithCustomSender(s.self, &messages.Subscribe{}, who)
 		}
@@ -96,7 +96,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	case *messages.Stop:
 		s.stopNow()
 	case *messages.Kill:
-		s.kill(nil)
+		s.kill()
 	case *messages.GetStatus:
 		ctx.Respond(s.status())
 	case *messages.Subscribe:
@@ -143,7 +143,7 @@ func (s *supervisor) crashed(reason any, stack []byte) {
 	case s.link.Membership == nil: // it was never connected
 		s.end(nil)
 	case again || !s.attempt(func() { s.drain(0) }):
-		s.kill(nil)
+		s.kill()
 	}
 }
 

@@ -31,7 +31,6 @@ type world struct {
 	errs    []error
 	made    int32   // generations
 	proven  instant // the latest moment at which a positive answer was sent for
-	known   instant // the last heartbeat (or sync) that knew of no rebalance
 	member  string
 	gen     int32
 	stopped bool

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
-	"github.com/ottla-go/ottla/messages"
 )
 
 // bubble runs a scenario on a scripted cluster with one topic, in virtual time.
@@ -418,10 +418,7 @@ func TestKeptPartitionsDoNotNoticeARebalance(t *testing.T) {
 		a := scripted(t, c, all, "a")
 		a.await(t, "owns all", owns(4))
 		calm()
-		before := map[tp]messages.Claim{}
-		for p, mc := range a.owned {
-			before[p] = mc
-		}
+		before := maps.Clone(a.owned)
 		generation := c.Generation()
 		a.m.Rejoin("a test wants it")
 		calm()

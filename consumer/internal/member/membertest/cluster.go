@@ -41,7 +41,6 @@ type Cluster struct {
 	minSession  time.Duration
 	group       *group
 	offsets     map[position]Offset
-	commits     int
 }
 
 // fault is what happens to the next request of its kind.
