@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -56,10 +57,18 @@ func (s *supervisor) drain(timeout time.Duration) {
 	s.background(func() func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		err := s.link.Membership.Leave(ctx)
-		return func() { s.leftGroup(err) }
+		err := errLeaveFailed
+		ok := s.attempt(func() { err = s.link.Membership.Leave(ctx) })
+		return func() {
+			if !ok && s.stop.err == nil {
+				s.stop.err = err
+			}
+			s.leftGroup(err)
+		}
 	})
 }
+
+var errLeaveFailed = errors.New("ottla: the supervisor failed: the group was not left")
 
 func (s *supervisor) leftGroup(err error) {
 	s.stop.left = true
