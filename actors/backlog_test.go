@@ -165,7 +165,7 @@ func same(b *Backlog, n *naive) error {
 
 func TestBacklogIsItsTwin(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4000) {
+	for seed := range uint64(2000) {
 		if err := twins(seed, 80); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -90,7 +90,7 @@ func (f *fed) work(n int) {
 // Partitions come and go, are fed as much as they may be, are worked off, or not (parked).
 func TestBudgetHolds(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		if err := budgeted(seed); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
