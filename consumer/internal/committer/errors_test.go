@@ -16,6 +16,7 @@ import (
 func TestEachRefusal(t *testing.T) {
 	second := []time.Duration{time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 61 * time.Second, 91 * time.Second}
 	tenth := []time.Duration{100 * ms, 300 * ms, 700 * ms, 1500 * ms, 2500 * ms, 3500 * ms}
+	soon := []time.Duration{20 * ms, 60 * ms, 140 * ms, 300 * ms, 620 * ms, 1260 * ms, 2260 * ms, 3260 * ms}
 	for _, c := range []struct {
 		code    sarama.KError
 		tries   []time.Duration // after the first one
@@ -23,8 +24,8 @@ func TestEachRefusal(t *testing.T) {
 		reports bool
 		remedy  string
 	}{
-		{sarama.ErrIllegalGeneration, tenth, true, true, ""},
-		{sarama.ErrRebalanceInProgress, tenth, true, true, ""},
+		{sarama.ErrIllegalGeneration, soon, true, true, ""},
+		{sarama.ErrRebalanceInProgress, soon, true, true, ""},
 		{sarama.ErrUnknownMemberId, tenth, true, true, ""},
 		{sarama.ErrFencedInstancedId, tenth, true, true, "InstanceID"},
 		{sarama.ErrNotCoordinatorForConsumer, tenth, true, true, ""},
@@ -172,11 +173,11 @@ func TestANewIdentityEndsThePause(t *testing.T) {
 		b.set(func(b *broker) { b.generation = 8 })
 		var a answered
 		k.Commit(at(1), true, a.done)
-		time.Sleep(30 * ms)
+		time.Sleep(10 * ms)
 		x.coord.Become("a", 8)
 		synctest.Wait()
 		got := b.requests()
-		if len(got) != 2 || got[1].at != 30*ms || got[0].generation != 7 || got[1].generation != 8 {
+		if len(got) != 2 || got[1].at != 10*ms || got[0].generation != 7 || got[1].generation != 8 {
 			t.Errorf("requests %+v", got)
 		}
 		if errs := a.all(); len(errs) != 1 || errs[0] != nil {

@@ -12,7 +12,9 @@ type pace struct{ first, most time.Duration }
 var (
 	// atOnce is for a request that will be another one.
 	atOnce = pace{}
-	// quick is for what passes by itself within seconds: a rebalance, a coordinator that moves.
+	// settling is for a rebalance, which refuses commits from each join to its sync: some milliseconds, mostly.
+	settling = pace{20 * time.Millisecond, time.Second}
+	// quick is for what passes by itself within seconds: a coordinator that moves.
 	quick = pace{100 * time.Millisecond, time.Second}
 	// slow is for what waits until somebody acts.
 	slow = pace{time.Second, 30 * time.Second}
@@ -36,7 +38,14 @@ type hold struct {
 	failures int // in a row
 }
 
+// fail begins with the first pause again under every identity. In a group that rebalances again and again, each new
+// generation ends the hold in the one moment in which it refuses commits, between its join and its sync; with a pause
+// of a second, grown in the generations before, the next join would come before the second try, and so on: nothing
+// would be committed for as long as members come and go.
 func (h *hold) fail(p pace, who conn.Identity, now time.Time) {
+	if h.who != who {
+		h.failures = 0
+	}
 	h.failures++
 	h.who, h.until = who, now.Add(p.after(h.failures))
 }

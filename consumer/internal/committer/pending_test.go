@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
@@ -117,6 +119,9 @@ func (w *twin) held(who conn.Identity, now time.Time) bool {
 			continue
 		}
 		hurried = false
+		if last.who != h.who {
+			row = 0
+		}
 		if row++; !h.verdict.failed {
 			row = 0
 		}
@@ -278,4 +283,31 @@ func TestPace(t *testing.T) {
 	if got := atOnce.after(3); got != 0 {
 		t.Errorf("atOnce: %v", got)
 	}
+}
+
+// TestPendingIsNotStarvedByRebalances: a member drains while others come and go. Every 200 ms there is another
+// generation, which refuses the commit that its beginning sets off, and would accept any that comes 10 ms later. The
+// pause had grown to a second over the generations, so that no second try ever came: after ten seconds the drain gave
+// up, and the next owner handled the records again.
+func TestPendingIsNotStarvedByRebalances(t *testing.T) {
+	p := newPending[int](20 * time.Millisecond)
+	refused := verdicts[sarama.ErrRebalanceInProgress]
+	refused.failed = true
+	begin := time.Now()
+	p.note(1, true)
+	for tick := range 2000 {
+		now := begin.Add(time.Duration(tick) * time.Millisecond)
+		generation := tick / 200
+		who := conn.Identity{Member: "m", Generation: int32(generation)}
+		if len(p.due(who, now)) == 0 {
+			continue
+		}
+		p.sent(1, now)
+		if tick%200 >= 10 && generation >= 5 { // until then, all of them come too early
+			return
+		}
+		p.answered(1, refused, now)
+		p.finish(refused, who, now)
+	}
+	t.Error("in five generations of 200 ms there was no second try")
 }

@@ -30,8 +30,8 @@ type verdict struct {
 // ILLEGAL_GENERATION comes with an identity that is out of date, REBALANCE_IN_PROGRESS between a join and its
 // sync: the identity has been renewed then already and may stay as it is, so neither waits for a change alone.
 var verdicts = map[sarama.KError]verdict{
-	sarama.ErrIllegalGeneration:   {group: true, pace: quick, report: true},
-	sarama.ErrRebalanceInProgress: {group: true, pace: quick, report: true},
+	sarama.ErrIllegalGeneration:   {group: true, pace: settling, report: true},
+	sarama.ErrRebalanceInProgress: {group: true, pace: settling, report: true},
 	sarama.ErrUnknownMemberId:     {group: true, pace: quick, report: true},
 	sarama.ErrFencedInstancedId: {
 		group: true, pace: quick, report: true,
