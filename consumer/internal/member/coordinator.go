@@ -29,7 +29,7 @@ func (m *machine) onFound(now instant, e found) {
 // refused is what every error means that is not particular to one request.
 func (m *machine) refused(now instant, err error) {
 	switch k := code(err); {
-	case k == sarama.ErrUnknownMemberId:
+	case forgotten(k):
 		m.loseAll(err)
 		m.identify("", -1)
 		m.abandon()

@@ -16,6 +16,11 @@ func code(err error) sarama.KError {
 	return k
 }
 
+// forgotten: the broker does not know us (any more): as a member, or the whole group.
+func forgotten(k sarama.KError) bool {
+	return k == sarama.ErrUnknownMemberId || k == sarama.ErrGroupIDNotFound
+}
+
 // fatal: trying again cannot help.
 func fatal(k sarama.KError) bool {
 	switch k {

@@ -32,7 +32,7 @@ func (m *machine) onBeat(now, sent instant, err error) {
 		} else if m.phase == stable {
 			m.phase, m.reason = unjoined, "the group is rebalancing"
 		}
-	case k == sarama.ErrUnknownMemberId && m.request != 0: // the request in flight will be told so, too
+	case forgotten(k) && m.request != 0: // the request in flight will be told so, too
 		m.loseAll(err)
 		m.beatAt = now.add(m.rules.heartbeat)
 	case k == sarama.ErrIllegalGeneration && m.phase != stable:
@@ -49,7 +49,7 @@ func (m *machine) onBeat(now, sent instant, err error) {
 // write at the moment answers COORDINATOR_NOT_AVAILABLE and is the coordinator still.
 func (m *machine) onTold(now instant, err error) {
 	switch code(err) {
-	case sarama.ErrUnknownMemberId, sarama.ErrIllegalGeneration, sarama.ErrFencedInstancedId:
+	case sarama.ErrUnknownMemberId, sarama.ErrGroupIDNotFound, sarama.ErrIllegalGeneration, sarama.ErrFencedInstancedId:
 		m.onBeat(now, instant{}, err)
 	case sarama.ErrNotCoordinatorForConsumer:
 		m.refused(now, err)

@@ -37,7 +37,7 @@ func (m *machine) nothingToLeave() bool {
 
 func (m *machine) onLeft(now instant, err error) {
 	switch k := code(err); {
-	case err == nil, k == sarama.ErrUnknownMemberId, k == sarama.ErrFencedInstancedId: // we are not in it
+	case err == nil, forgotten(k), k == sarama.ErrFencedInstancedId: // we are not in it
 		m.finish()
 	case fatal(k):
 		m.ruin(err)

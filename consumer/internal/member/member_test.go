@@ -87,7 +87,9 @@ func TestErrorsOfHeartbeats(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(int16(x.code)), func(t *testing.T) {
 			c, all := broker(t, 4, "t"), newOwnership(t)
-			a := join(t, c, all, "a")
+			a := join(t, c, all, "a", func(o *Options) { // the group misses the member that we forget for a session
+				o.SessionTimeout, o.RebalanceTimeout = time.Second, time.Second
+			})
 			a.await(t, "owns all", owns(4))
 			c.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				res, ok := req.ResponseKind().(*kmsg.HeartbeatResponse)

@@ -38,7 +38,7 @@ func (f *foreign) note(p tp, owned bool) {
 
 func (f *foreign) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	f.note(tp{c.Topic(), c.Partition()}, true)
-	for range c.Messages() { //nolint:revive // until the claim ends
+	for range c.Messages() {
 	}
 	f.note(tp{c.Topic(), c.Partition()}, false)
 	return nil

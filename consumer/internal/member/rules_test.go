@@ -332,16 +332,19 @@ func TestUnknownMemberWhileAJoinIsOut(t *testing.T) {
 	}
 }
 
+// A broker that has forgotten us, or the whole group.
 func TestUnknownMemberLosesTheID(t *testing.T) {
-	x := lay(t).member(0)
-	x.later(50 * time.Millisecond)
-	x.beat(sarama.ErrUnknownMemberId)
-	want[lose](x)
-	if a := want[identify](x); a.member != "" || a.generation != -1 {
-		t.Errorf("%+v", a)
-	}
-	if a := want[sendJoin](x.later(time.Second)); a.member != "" {
-		t.Errorf("%+v", a)
+	for _, code := range []sarama.KError{sarama.ErrUnknownMemberId, sarama.ErrGroupIDNotFound} {
+		x := lay(t).member(0)
+		x.later(50 * time.Millisecond)
+		x.beat(code)
+		want[lose](x)
+		if a := want[identify](x); a.member != "" || a.generation != -1 {
+			t.Errorf("%+v", a)
+		}
+		if a := want[sendJoin](x.later(time.Second)); a.member != "" {
+			t.Errorf("%+v", a)
+		}
 	}
 }
 
@@ -553,6 +556,7 @@ func TestWhatCommitsAreTold(t *testing.T) {
 		drops bool
 	}{
 		{"unknown member", told{"m", 1, sarama.ErrUnknownMemberId}, true, false},
+		{"unknown group", told{"m", 1, sarama.ErrGroupIDNotFound}, true, false},
 		{"illegal generation", told{"m", 1, sarama.ErrIllegalGeneration}, true, false},
 		{"not the coordinator", told{"m", 1, sarama.ErrNotCoordinatorForConsumer}, false, true},
 		{"of another generation", told{"m", 0, sarama.ErrIllegalGeneration}, false, false},

@@ -177,7 +177,7 @@ func TestAPartitionThatIsNeverReleased(t *testing.T) {
 			bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
 				a := scripted(t, c, all, "a", change)
 				a.await(t, "owns all", owns(4))
-				a.note(func() { a.hold = 24 * time.Hour })
+				a.note(func() { a.hold = time.Hour })
 				calm()
 				began := time.Now()
 				b := scripted(t, c, all, "b", change)
@@ -193,7 +193,7 @@ func TestAPartitionThatIsNeverReleased(t *testing.T) {
 				}
 				a.m.Close()
 				a.vanish()
-				time.Sleep(25 * time.Hour) // the releases that come a day late
+				time.Sleep(2 * time.Hour) // the releases that come an hour late
 			})
 		})
 	}
