@@ -138,15 +138,12 @@ func (m *Mailbox) chooseSystem() job {
 }
 
 func (m *Mailbox) chooseFarewell() job {
-	if said := m.farewell; said != nil {
-		m.farewell = nil
-		// A hook is called once per claim, not per incarnation: the fresh one need not have been greeted.
-		if told := m.greeted || m.hooked && m.set.Handler != nil; told && !m.abandoned {
-			return job{kind: invokeLifecycle, message: said}
-		}
-	}
-	if m.attempt.record != nil && !m.lost && !m.abandoned {
-		return job{kind: again} // a kept record may still be completed; leaveDue is false from now on
+	said := m.farewell
+	m.farewell = nil // leaveDue is false from now on while a kept record can still be completed
+	// A hook is called once per claim, not per incarnation: the fresh one need not have been greeted.
+	greeted := m.greeted || m.hooked && m.set.Handler != nil
+	if said != nil && greeted && !m.abandoned {
+		return job{kind: invokeLifecycle, message: said}
 	}
 	m.note(true)
 	m.stopped = true

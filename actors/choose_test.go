@@ -98,15 +98,19 @@ func TestStopThenRestartDoesNotResurrect(t *testing.T) {
 func TestOneFaultAtATime(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.verdict = wait
+		ended := 0
 		r.receive = func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Terminated:
-				panic("terminated")
+				ended++
+				panic(ended)
 			case *messages.Record:
 				msg.Complete(errors.New("no"))
 			case string:
-				pid := ctx.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
-				time.AfterFunc(time.Minute, func() { r.sys.Root.Stop(pid) })
+				for range 2 {
+					pid := ctx.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
+					time.AfterFunc(time.Minute, func() { r.sys.Root.Stop(pid) })
+				}
 			}
 		}
 		r.withActor()
@@ -116,10 +120,10 @@ func TestOneFaultAtATime(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		r.wantFaults("Handler 0/0")
 		retry(time.Hour)(first)
-		if second := r.last(); second.fault == nil || second.fault.Record != nil {
+		if second := r.last(); second.fault == nil || second.fault.Record != nil || second.fault.Err.Error() != "panic: 1" {
 			t.Fatalf("then asked about %v", second)
 		}
-		r.said("1 started", "1 assigned at 0", "1 child", "1: 0/0", "1 terminated")
+		r.said("1 started", "1 assigned at 0", "1 child", "1: 0/0", "1 terminated", "1 terminated")
 		restart(0)(r.last())
 		r.said("1 restarting", "2 started", "2 assigned at 0")
 		r.wantFirst(0)
@@ -163,6 +167,36 @@ func TestAKeptRecordFailsWhileAnotherFaultWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The claim is being given up, and the actor waits for a verdict on a control message, when the kept record fails,
+// too. A second question would wait for the first one's answer, which nobody needs any more: the record is left to
+// the next owner, with its attempt.
+func TestAKeptRecordFailsWhileAnotherFaultWaitsAndTheClaimEnds(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = wait
+		var kept *messages.Record
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				kept = msg
+				msg.Keep()
+			case string:
+				panic("no")
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.send("control")
+		r.box.Revoke(&messages.Revoked{})
+		synctest.Wait()
+		kept.Complete(errors.New("no"))
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 control", "1 revoked", "1 stopping", "1 stopped", "terminated")
+		r.wantFaults("Panic")
+		if p := r.box.Progress(); p != (Progress{Next: 0, Attempt: 1}) {
+			t.Errorf("the next owner learns %+v", p)
+		}
+	})
 }
 
 // Protoactor counts a Suspend and a Resume for each failure that reaches the supervisor, also for one of a child of

@@ -276,6 +276,73 @@ func TestAbandonedHandlersDoNotCount(t *testing.T) {
 	}
 }
 
+// The verdict on a record comes after the claim was abandoned, or lost: too late to commit anything.
+func TestAVerdictThatComesTooLateCommitsNothing(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"abandoned": func(r *rig) { r.box.Abandon(messages.ErrRevoked) },
+		"lost":      func(r *rig) { r.box.Lose(&messages.Lost{}) },
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			r.verdict = wait
+			r.handle = failFirst
+			r.withHandler()
+			r.deliver(0)
+			end(r)
+			r.said("0/0", "terminated")
+			r.last().judge(messages.Decision{Action: messages.ActionSkip})
+			r.wantCommitted(-1)
+		})
+	}
+}
+
+// An abandoned actor gets nothing but Stop, whatever comes after.
+func TestLostAfterAbandoned(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.receive = receiving(func(*messages.Record) { <-release })
+		r.withActor()
+		r.deliver(0)
+		r.box.Abandon(messages.ErrRevoked)
+		r.box.Lose(&messages.Lost{})
+		close(release)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 stopping", "1 stopped", "terminated")
+	})
+}
+
+// The parent flushes when it learns of the actor's end. What is finished must have been noted by then, although an
+// older note is still on its way.
+func TestTheLastNoteComesBeforeTheEnd(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"revoked": func(r *rig) { r.box.Revoke(&messages.Revoked{}) },
+		"stopped": func(r *rig) { r.system(&actor.Stop{}) },
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			r.hold = true
+			release := make(chan struct{})
+			noted := int64(-1)
+			r.receive = func(ctx actor.Context) {
+				switch msg := ctx.Message().(type) {
+				case *actor.Stopping:
+					r.locked(func() { noted = r.notes[len(r.notes)-1].Next })
+				case *messages.Record:
+					if msg.Offset == 2 {
+						<-release
+					}
+					msg.Complete(nil)
+				}
+			}
+			r.withActor()
+			r.deliver(0, 1, 2)
+			end(r)
+			close(release)
+			synctest.Wait()
+			if noted != 3 {
+				r.t.Errorf("%d was noted when the actor ended, want 3", noted)
+			}
+		})
+	}
+}
+
 // The source fails behind records that are there already: they are worked off first.
 func TestASourceFailureParksBehindItsRecords(t *testing.T) {
 	bubble(t, func(r *rig) {
@@ -283,8 +350,8 @@ func TestASourceFailureParksBehindItsRecords(t *testing.T) {
 		r.handle = func(context.Context, *messages.Record) error { <-release; return nil }
 		r.withHandler()
 		r.deliver(0, 1)
-		r.box.Failed(r.seek-1, errors.New("of an older seek"))
 		r.box.Failed(r.seek, errors.New("corrupt"))
+		r.box.Failed(r.seek-1, errors.New("of an older seek"))
 		synctest.Wait()
 		if len(r.reports) != 0 || r.box.Snapshot().State != messages.StateBusy {
 			t.Error("parked with records to work off")

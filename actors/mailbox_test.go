@@ -207,8 +207,10 @@ func TestStartedComesFirstAtARespawn(t *testing.T) {
 		box.Deliver(seek, from(0), Extent{})
 		box.PostUserMessage("control")
 		synctest.Wait()
+		box.PostSystemMessage(&actor.Watch{})
+		synctest.Wait()
 		box.PostSystemMessage(&actor.Started{})
-		r.said("*actor.Started", "*messages.Assigned", "string", "*messages.Record")
+		r.said("*actor.Watch", "*actor.Started", "*messages.Assigned", "string", "*messages.Record")
 		box.Close()
 	})
 }
@@ -234,6 +236,24 @@ func TestRespawnOnTheSameMailbox(t *testing.T) {
 		if s := r.box.Snapshot(); s.Incarnation != 2 || s.Counters.Handled != 3 {
 			t.Errorf("%+v", s)
 		}
+	})
+}
+
+// A kept record fails when its actor has stopped itself: there is nobody to ask about. It comes again.
+func TestAKeptRecordFailsAfterItsActorStopped(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var k keeper
+		r.handle = k.handle
+		r.withHandler()
+		r.deliver(0)
+		r.system(&actor.Stop{})
+		if !k.kept[0].Complete(errors.New("no")) {
+			t.Error("the completion did not count")
+		}
+		r.said("0/0", "terminated")
+		r.wantFaults()
+		r.respawn()
+		r.said("0/1")
 	})
 }
 

@@ -135,7 +135,7 @@ func (m *Mailbox) stopTimer() {
 
 func (m *Mailbox) release(n uint64) {
 	m.mu.Lock()
-	if n == m.holding && m.backlog.Gate().Kind == Holding {
+	if n == m.holding { // else it was released, parked, or held anew meanwhile
 		m.timer = nil
 		m.openGate()
 	}

@@ -46,10 +46,13 @@ func TestRetryHeadEndsAHoldAndItsTimer(t *testing.T) {
 		r.withHandler()
 		r.deliver(0)
 		time.Sleep(time.Minute)
+		first := r.box.holding
 		if err := r.box.RetryHead(0); err != nil {
 			t.Fatal(err)
 		}
 		r.said("0/0", "0/1")
+		r.box.release(first) // it had fired already and waited for the lock
+		r.said()
 		time.Sleep(time.Hour - time.Second) // the first hold's hour is over
 		r.said()
 		time.Sleep(2 * time.Second)
@@ -139,6 +142,11 @@ func TestJudgeRefusesAFaultThatIsOver(t *testing.T) {
 		r.system(&actor.Restart{})
 		old.judge(messages.Decision{Action: messages.ActionSkip})
 		r.said("0/0", "0/1", "verdict refused")
+		r.handle = func(context.Context, *messages.Record) error { return errors.New("no") }
+		r.deliver(1)
+		old.judge(messages.Decision{Action: messages.ActionSkip}) // another fault waits for its verdict now
+		r.said("1/0", "verdict refused")
+		r.wantFirst(1)
 		if r.box.Judge(nil, messages.Failure{}, messages.Decision{}) {
 			t.Error("judged nothing")
 		}
@@ -164,6 +172,48 @@ func TestNote(t *testing.T) {
 			t.Errorf("once its start is known, it is not parked any more: %+v", s)
 		}
 		box.Close()
+	})
+}
+
+// An operator names an offset before the start is known. Nothing is committed that nobody has looked up.
+func TestACommandBeforeTheStartIsKnownCommitsNothing(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.ofActor()
+		r.spawn()
+		r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassStore}, messages.Decision{Action: messages.ActionPark})
+		_ = r.box.RetryHead(0)
+		r.wantCommitted(-1)
+	})
+}
+
+// The head has failed before and waits; then a control message panics, and for that the partition is parked. It is
+// not the record that waits for somebody: the next owner is to try it.
+func TestAParkForAnotherReasonDoesNotTravel(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = func(a *asked) {
+			if a.fault.Record != nil {
+				retry(time.Hour)(a)
+			} else {
+				park(a)
+			}
+		}
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				msg.Complete(errors.New("no"))
+			case string:
+				panic("no")
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.send("control")
+		if s := r.box.Snapshot(); s.State != messages.StateParked {
+			t.Errorf("state %v", s.State)
+		}
+		if p := r.box.Progress(); p != (Progress{Next: 0, Attempt: 1}) {
+			t.Errorf("the next owner learns %+v", p)
+		}
 	})
 }
 
