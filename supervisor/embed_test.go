@@ -70,6 +70,20 @@ func (b *boss) ends() []time.Duration {
 	return append([]time.Duration(nil), b.terminated...)
 }
 
+// incarnations is how often the boss has started.
+func (b *boss) incarnations() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.started
+}
+
+// asked is what the boss, as a strategy, was asked about.
+func (b *boss) asked() []error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]error(nil), b.reasons...)
+}
+
 // embedded runs a test with a consumer under an application's actor.
 func embedded(t *testing.T, cfg config, b *boss, test func(t *testing.T, k *kit)) {
 	t.Helper()
@@ -115,7 +129,7 @@ func TestAPoisonPillDrains(t *testing.T) {
 				}
 				expect(t, "committed", p.Committed(), 1)
 				expect(t, "deliveries", attempts(p), "0#0/1")
-				expect(t, "failures of the consumer", len(b.reasons), 0)
+				expect(t, "failures of the consumer", len(b.asked()), 0)
 			})
 		})
 	}
@@ -172,11 +186,11 @@ func TestAnEscalationReachesTheParent(t *testing.T) {
 				p := k.Assign("orders", 0)
 				p.Append("a", "b", "c")
 				k.Advance(5*time.Second - 1)
-				expect(t, "asked before the group has been left", len(b.reasons), 0)
+				expect(t, "asked before the group has been left", len(b.asked()), 0)
 				k.Advance(1)
 				var escalated *messages.EscalatedError
-				if len(b.reasons) != 1 || !errors.As(b.reasons[0], &escalated) || escalated.Failure.Where() != "orders/0@1" {
-					t.Fatalf("asked about %v", b.reasons)
+				if len(b.asked()) != 1 || !errors.As(b.asked()[0], &escalated) || escalated.Failure.Where() != "orders/0@1" {
+					t.Fatalf("asked about %v", b.asked())
 				}
 				expect(t, "told of the end", len(b.ends()), c.ends)
 				expect(t, "left", p.Owned(), false)
@@ -203,8 +217,8 @@ func TestARefusedMemberUnderAParent(t *testing.T) {
 	embedded(t, config{Handler: consumertest.Script()}, b, func(t *testing.T, k *kit) {
 		k.Assign("orders", 0).Append("a")
 		k.Expel(errOther)
-		if len(b.reasons) != 1 || !errors.Is(b.reasons[0], errOther) {
-			t.Fatalf("asked about %v", b.reasons)
+		if len(b.asked()) != 1 || !errors.Is(b.asked()[0], errOther) {
+			t.Fatalf("asked about %v", b.asked())
 		}
 		again := k.Assign("orders", 0)
 		again.Append("b")
@@ -221,9 +235,9 @@ func TestTheParentRestarts(t *testing.T) {
 		process, _ := k.System().ProcessRegistry.Get(k.Root())
 		process.SendSystemMessage(k.Root(), &actor.Restart{})
 		k.Advance(10*time.Second - 1)
-		expect(t, "incarnations of the parent", b.started, 1)
+		expect(t, "incarnations of the parent", b.incarnations(), 1)
 		k.Advance(1)
-		expect(t, "incarnations of the parent", b.started, 2)
+		expect(t, "incarnations of the parent", b.incarnations(), 2)
 		expect(t, "committed", p.Committed(), 1)
 		again := k.Assign("orders", 0)
 		expect(t, "deliveries", attempts(again), "1#0/1")
@@ -275,7 +289,7 @@ func TestAPoisonPillWhileAnEscalationDrains(t *testing.T) {
 		k.System().Root.Poison(k.PID())
 		k.Advance(10 * time.Second)
 		expect(t, "told of the end", len(b.ends()), 1)
-		expect(t, "asked", len(b.reasons), 0)
+		expect(t, "asked", len(b.asked()), 0)
 		expect(t, "committed", busy.Committed(), 1)
 	})
 }

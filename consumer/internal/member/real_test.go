@@ -13,8 +13,8 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// real is a topic and a group of a real Kafka: bash test/with-kafka.sh go test ./consumer/internal/member.
-type real struct {
+// realGroup is a topic and a group of a real Kafka: bash test/with-kafka.sh go test ./consumer/internal/member.
+type realGroup struct {
 	t       *testing.T
 	brokers []string
 	topic   string
@@ -22,7 +22,7 @@ type real struct {
 	all     *ownership
 }
 
-func newReal(t *testing.T, partitions int32) *real {
+func newReal(t *testing.T, partitions int32) *realGroup {
 	t.Helper()
 	brokers := os.Getenv("OTTLA_TEST_BROKERS")
 	if brokers == "" {
@@ -30,7 +30,7 @@ func newReal(t *testing.T, partitions int32) *real {
 	}
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V3_6_0_0
-	x := &real{t: t, brokers: strings.Split(brokers, ","), topic: fmt.Sprintf("member-%d", time.Now().UnixNano()), all: newOwnership(t)}
+	x := &realGroup{t: t, brokers: strings.Split(brokers, ","), topic: fmt.Sprintf("member-%d", time.Now().UnixNano()), all: newOwnership(t)}
 	admin, err := sarama.NewClusterAdmin(x.brokers, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func newReal(t *testing.T, partitions int32) *real {
 	return x
 }
 
-func (x *real) join(name, instance string) *recorder {
+func (x *realGroup) join(name, instance string) *recorder {
 	x.t.Helper()
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V3_6_0_0
