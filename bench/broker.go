@@ -29,14 +29,16 @@ func serve(in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer c.Close()
-	fmt.Fprintln(out, strings.Join(c.ListenAddrs(), ","))
+	if _, err := fmt.Fprintln(out, strings.Join(c.ListenAddrs(), ",")); err != nil {
+		return err
+	}
 	_, err = io.Copy(io.Discard, in)
 	return err
 }
 
 // startBroker runs kfake in a process of its own, so that CPU and allocations of this one are the client's alone.
 func startBroker(ctx context.Context) (addrs []string, end func(), err error) {
-	cmd := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, os.Args[0]) // this very program
 	cmd.Env = append(os.Environ(), brokerEnv+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 
 	"github.com/IBM/sarama"
@@ -20,7 +19,7 @@ func withOttla(ctx context.Context, addrs []string, topic, group string, n int) 
 			r.record()
 			return nil
 		},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return result{}, err

@@ -10,6 +10,16 @@ import (
 	"time"
 )
 
+// peer is one of those that are compared.
+type peer struct {
+	name    string
+	consume func(ctx context.Context, addrs []string, topic, group string, n int) (result, error)
+	results []result
+}
+
+// rate is the median of its records per second.
+func (p peer) rate() float64 { return median(p.results, func(r result) float64 { return r.rate }) }
+
 // throughput alternates the two and prints what they did.
 func throughput(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("throughput", flag.ContinueOnError)
@@ -40,11 +50,7 @@ func throughput(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("%d records of %d B in %d partitions, produced in %v\n", *records, *size, *partitions, time.Since(begun).Round(time.Millisecond))
 
-	peers := []struct {
-		name    string
-		consume func(ctx context.Context, addrs []string, topic, group string, n int) (result, error)
-		results []result
-	}{{name: "sarama", consume: withSarama}, {name: "ottla", consume: withOttla}}
+	peers := []peer{{name: "sarama", consume: withSarama}, {name: "ottla", consume: withOttla}}
 	for i := range *runs {
 		for p := range peers {
 			res, err := peers[p].consume(ctx, addrs, topic, fmt.Sprintf("%s-%s-%d", topic, peers[p].name, i), *records)
@@ -54,21 +60,28 @@ func throughput(ctx context.Context, args []string) error {
 			peers[p].results = append(peers[p].results, res)
 		}
 	}
+	if err := printTable(peers); err != nil {
+		return err
+	}
+	fmt.Printf("ratio ottla/sarama=%.2f\n", peers[1].rate()/peers[0].rate())
+	return nil
+}
+
+func printTable(peers []peer) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "\trecords/s\tCPU ns/record\tallocs/record\tB/record\truns (thousand/s)\t\n")
-	rate := func(r result) float64 { return r.rate }
+	if _, err := fmt.Fprint(w, "\trecords/s\tCPU ns/record\tallocs/record\tB/record\truns (thousand/s)\t\n"); err != nil {
+		return err
+	}
 	for _, p := range peers {
 		each := make([]string, len(p.results))
 		for i, r := range p.results {
 			each[i] = fmt.Sprintf("%.0f", r.rate/1000)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.0f\t%s\t\n", p.name, median(p.results, rate),
+		if _, err := fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.0f\t%s\t\n", p.name, p.rate(),
 			median(p.results, func(r result) float64 { return r.cpu }), median(p.results, func(r result) float64 { return r.allocs }),
-			median(p.results, func(r result) float64 { return r.bytes }), strings.Join(each, " "))
+			median(p.results, func(r result) float64 { return r.bytes }), strings.Join(each, " ")); err != nil {
+			return err
+		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	fmt.Printf("ratio ottla/sarama=%.2f\n", median(peers[1].results, rate)/median(peers[0].results, rate))
-	return nil
+	return w.Flush()
 }
