@@ -164,7 +164,7 @@ func (m *Mailbox) chooseRecord() job {
 		t.Read(r)
 	}
 	r.Fence = m.fence
-	messages.Bind(m.current, r, m)
+	m.delivery.Bind(r)
 	m.attempt.record = r // the rest of it was cleared
 	m.delivered++
 	return job{kind: invokeRecord, message: r}

@@ -51,6 +51,6 @@ func delivered(t Taken) *messages.Record {
 		r = new(messages.Record)
 		t.Read(r)
 	}
-	messages.Bind(context.Background(), r, nil)
+	messages.NewDelivery(context.Background(), nil).Bind(r)
 	return r
 }

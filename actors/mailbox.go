@@ -58,6 +58,7 @@ type Mailbox struct {
 	endClaim    context.CancelCauseFunc
 	current     context.Context // ends with the incarnation
 	endCurrent  context.CancelCauseFunc
+	delivery    *messages.Delivery // of what the incarnation gets
 	slab        []messages.Record
 
 	full      bool // at a high mark, until both are below half
@@ -90,7 +91,7 @@ type Fault struct {
 func NewMailbox(set Settings) *Mailbox {
 	m := &Mailbox{set: set, incarnation: 1}
 	m.claim, m.endClaim = context.WithCancelCause(set.Context)
-	m.current, m.endCurrent = context.WithCancelCause(m.claim)
+	m.conceive()
 	m.acked = m.acknowledged
 	set.Budget.join()
 	return m
@@ -238,5 +239,11 @@ func (m *Mailbox) reincarnate() {
 	m.incarnation++
 	m.greet, m.greeted = m.opened, false
 	m.endCurrent(messages.ErrAnswered)
+	m.conceive()
+}
+
+// conceive makes what an incarnation's attempts have in common.
+func (m *Mailbox) conceive() {
 	m.current, m.endCurrent = context.WithCancelCause(m.claim)
+	m.delivery = messages.NewDelivery(m.current, m)
 }

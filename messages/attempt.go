@@ -1,6 +1,9 @@
 package messages
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Completer is whoever delivered a record: a partition actor's mailbox, or a test. Both methods are called
 // from any goroutine.
@@ -13,12 +16,18 @@ type Completer interface {
 	Stale(r *Record) error
 }
 
-// Bind makes r an attempt delivered by c, whose Context derives from ctx. It is for those who deliver
-// records; call it before anybody else sees r.
-func Bind(ctx context.Context, r *Record, c Completer) {
-	r.ctx = recordContext{Context: ctx, record: r}
-	r.completer = c
+// Delivery is what the attempts have in common that one incarnation of a partition actor gets: whose outcome they
+// are told, and the context theirs derive from. It is safe for concurrent use.
+type Delivery struct {
+	ctx       context.Context //nolint:containedctx // the record is what travels; its context ends with the attempt
+	completer Completer
 }
+
+// NewDelivery makes the Delivery of one incarnation. It is for those who deliver records.
+func NewDelivery(ctx context.Context, c Completer) *Delivery { return &Delivery{ctx, c} }
+
+// Bind makes r an attempt of this delivery. Call it before anybody else sees r.
+func (d *Delivery) Bind(r *Record) { r.attempt = attempt{d, r} }
 
 // Complete says what came of the attempt. It means exactly what returning the error from a handler means:
 // nil finishes the record, [SeekTo] moves the partition, anything else is a failure for the policy.
@@ -26,51 +35,63 @@ func Bind(ctx context.Context, r *Record, c Completer) {
 // Only the first answer counts, from any goroutine. False means that this one does not; [Record.Stale] says
 // why. A record that nobody delivered (a literal in a unit test) answers false.
 func (r *Record) Complete(outcome error) bool {
-	return r.completer != nil && r.completer.Complete(r, outcome) == nil
+	return r.attempt.delivery != nil && r.attempt.delivery.completer.Complete(r, outcome) == nil
 }
 
 // Keep says that returning from the handler, or from Receive, does not finish this record: a later Complete
 // will. Until then the next record of the partition waits. Call it before you return.
 func (r *Record) Keep() {
-	if r.completer != nil {
-		r.completer.Keep(r)
+	if r.attempt.delivery != nil {
+		r.attempt.delivery.completer.Keep(r)
 	}
 }
 
 // Stale is nil while Complete would count. Afterwards it is the cause: ErrRevoked, ErrLost, ErrStopped, or
 // ErrAnswered when the attempt has been answered or a newer one has taken its place.
 func (r *Record) Stale() error {
-	if r.completer == nil {
+	if r.attempt.delivery == nil {
 		return ErrAnswered
 	}
-	return r.completer.Stale(r)
+	return r.attempt.delivery.completer.Stale(r)
 }
 
 // Context ends when the attempt is unwanted, with the cause that [context.Cause] tells: ErrRevoked, ErrLost,
 // ErrStopped, or ErrAnswered when its incarnation was replaced. Completing the record does not end it.
 // It never allocates. Outside of a delivery it is context.Background().
 func (r *Record) Context() context.Context {
-	if r.ctx.Context == nil {
+	if r.attempt.delivery == nil {
 		return context.Background()
 	}
-	return &r.ctx
+	return &r.attempt
 }
 
-// recordContext is embedded by value, so that a context per record costs no allocation.
-type recordContext struct {
-	context.Context //nolint:containedctx // the record is what travels; its context ends with the attempt
-	record          *Record
+// attempt is the context of a record, embedded by value so that it costs no allocation.
+type attempt struct {
+	delivery *Delivery // nil: nobody delivered the record
+	record   *Record
 }
 
 type recordKey struct{}
 
-// Value answers the record itself for FromContext, and the parent's values for all else.
-func (c *recordContext) Value(key any) any {
+// Deadline is the incarnation's.
+func (a *attempt) Deadline() (time.Time, bool) { return a.delivery.ctx.Deadline() }
+
+// Done is the incarnation's.
+func (a *attempt) Done() <-chan struct{} { return a.delivery.ctx.Done() }
+
+// Err is the incarnation's.
+func (a *attempt) Err() error { return a.delivery.ctx.Err() }
+
+// Value answers the record itself for FromContext, and the incarnation's values for all else.
+func (a *attempt) Value(key any) any {
 	if _, ok := key.(recordKey); ok {
-		return c.record
+		return a.record
 	}
-	return c.Context.Value(key)
+	return a.delivery.ctx.Value(key)
 }
+
+// String keeps contents out of a log that prints the context.
+func (a *attempt) String() string { return "the context of " + a.record.String() }
 
 // FromContext returns the record whose handler runs under ctx.
 func FromContext(ctx context.Context) (*Record, bool) {

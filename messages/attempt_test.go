@@ -54,7 +54,7 @@ func TestALiteralWorksInAUnitTest(t *testing.T) {
 
 func TestCompleteCountsOnce(t *testing.T) {
 	b, r := &book{}, &Record{}
-	Bind(t.Context(), r, b)
+	NewDelivery(t.Context(), b).Bind(r)
 	r.Keep()
 	if err := r.Stale(); err != nil {
 		t.Errorf("stale before it was answered: %v", err)
@@ -87,7 +87,7 @@ type key struct{}
 func TestTheContextCarriesRecordValuesDeadlineAndCause(t *testing.T) {
 	parent, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "value"))
 	r := &Record{}
-	Bind(parent, r, &book{})
+	NewDelivery(parent, &book{}).Bind(r)
 	ctx, stop := context.WithTimeout(r.Context(), time.Hour) // as a handler derives one
 	defer stop()
 	if got, ok := FromContext(ctx); !ok || got != r {
@@ -112,7 +112,7 @@ func TestTheContextCarriesRecordValuesDeadlineAndCause(t *testing.T) {
 func TestACopyIsDetached(t *testing.T) {
 	b, r := &book{}, &Record{}
 	ctx, cancel := context.WithCancel(t.Context())
-	Bind(ctx, r, b)
+	NewDelivery(ctx, b).Bind(r)
 	copies := map[string]*Record{"clone": r.Clone(), "next attempt": r.Redeliver()}
 	cancel()
 	for name, c := range copies {
@@ -127,7 +127,7 @@ func TestACopyIsDetached(t *testing.T) {
 
 func TestTheContextOfARecordIsFree(t *testing.T) {
 	r := &Record{}
-	Bind(t.Context(), r, &book{})
+	NewDelivery(t.Context(), &book{}).Bind(r)
 	allocations := testing.AllocsPerRun(100, func() {
 		ctx := r.Context()
 		if got, ok := FromContext(ctx); !ok || got != r {

@@ -44,22 +44,21 @@ func (k TimeKind) String() string {
 type Record struct {
 	Topic     string
 	Partition int32
+	TimeKind  TimeKind // of Time
 	Offset    int64
 	// Key is nil when the record has none.
 	Key []byte
 	// Value is nil for a tombstone.
-	Value    []byte
-	Headers  []Header
-	Time     time.Time
-	TimeKind TimeKind
+	Value   []byte
+	Headers []Header
+	Time    time.Time
 	// Attempt is 0 for the first delivery. It is kept over restarts, holds and parks and, where the
 	// committed metadata carries it, over owners.
 	Attempt int
 	// Fence is what the offset store issued for this claim; 0 without a store.
 	Fence int64
 
-	ctx       recordContext
-	completer Completer
+	attempt   attempt
 	requestID atomic.Pointer[string]
 }
 
