@@ -33,11 +33,15 @@ func (k *claim) Start(ctx context.Context) (supervisor.Start, error) {
 	if err != nil {
 		return supervisor.Start{}, err
 	}
-	log, err := k.span(ctx)
+	at := found[k.claim.Partition]
+	about := offsets.Unknown
+	if at != nil {
+		about = at.Offset
+	}
+	log, err := k.span(ctx, about)
 	if err != nil {
 		return supervisor.Start{}, err
 	}
-	at := found[k.claim.Partition]
 	if at == nil {
 		return k.startAfresh(ctx, log)
 	}

@@ -22,6 +22,7 @@ import (
 type logRange struct {
 	mu         sync.Mutex
 	first, end int64
+	open       int64 // records behind end, of a transaction that is open
 	at         func(time.Time) int64
 	count      int32
 	err        error
@@ -35,6 +36,12 @@ func (l *logRange) Range(context.Context, string, int32) (int64, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.first, l.end, l.err
+}
+
+func (l *logRange) HighWater(context.Context, string, int32) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end + l.open, l.err
 }
 
 func (l *logRange) OffsetAt(_ context.Context, _ string, _ int32, at time.Time) (int64, error) {
@@ -68,7 +75,8 @@ func encoded(t *testing.T, n metadata.Note) string {
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// Every start choice and every out-of-range choice against a log that holds 50 to 99; the first record of noon is 77.
+// Every start choice and every out-of-range choice against a log that holds 50 to 99, and five more in a transaction
+// that is open; the first record of noon is 77.
 func TestStartChoices(t *testing.T) {
 	const none = -1
 	parked := metadata.Note{Attempt: 4, Parked: true, Reason: "poison"}
@@ -93,9 +101,11 @@ func TestStartChoices(t *testing.T) {
 		{text: "the log's first", committed: 50, next: 50},
 		{text: "the log's end", committed: 100, next: 100},
 		{text: "too low, by default", committed: 49, next: -1},
-		{text: "too high, by default", committed: 101, next: -1},
+		{text: "behind an open transaction's first", committed: 103, next: 103},
+		{text: "behind all that there is", committed: 105, next: 105},
+		{text: "too high, by default", committed: 106, next: -1},
 		{text: "too low, earliest", committed: 49, note: parked, outOfRange: offsets.Earliest, next: 50, moved: true},
-		{text: "too high, earliest", committed: 101, outOfRange: offsets.Earliest, next: 50, moved: true},
+		{text: "too high, earliest", committed: 106, outOfRange: offsets.Earliest, next: 50, moved: true},
 		{text: "too low, latest", committed: 0, outOfRange: offsets.Latest, next: 100, moved: true, settled: true},
 		{text: "too low, at noon", committed: 0, outOfRange: offsets.At(noon), next: 77, moved: true},
 	} {
@@ -105,7 +115,7 @@ func TestStartChoices(t *testing.T) {
 				if c.committed != none {
 					b.offsets[orders(0)] = block{c.committed, encoded(t, c.note)}
 				}
-				log := &logRange{first: 50, end: 100, count: 1, at: func(at time.Time) int64 {
+				log := &logRange{first: 50, end: 100, open: 5, count: 1, at: func(at time.Time) int64 {
 					if at.After(noon) {
 						return 100
 					}

@@ -22,7 +22,7 @@ func (k *claim) startByStore(ctx context.Context) (supervisor.Start, error) {
 	k.mu.Lock()
 	k.fence = pos.Fence
 	k.mu.Unlock()
-	log, err := k.span(ctx)
+	log, err := k.span(ctx, pos.Next)
 	if err != nil {
 		return supervisor.Start{}, err
 	}

@@ -22,6 +22,7 @@ type lists struct {
 type question struct {
 	place place
 	when  int64 // earliest, latest, or milliseconds since 1970
+	plain bool  // without regard to open transactions, whatever the isolation
 	reply chan<- reply
 }
 
@@ -66,15 +67,16 @@ func (l *lists) enqueue(addr string, q question) bool {
 	return true
 }
 
-// next takes what goes into one request: a request can name a partition once, so that a second question about it
-// waits. Without any question it ends the service of that address, and reports false.
+// next takes what goes into one request: a request can name a partition once and has one isolation, so that a second
+// question about it, and questions of the other kind, wait. Without any question it ends the service of that address,
+// and reports false.
 func (l *lists) next(addr string) ([]question, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	named := map[place]bool{}
 	var now, later []question
 	for _, q := range l.waiting[addr] {
-		if named[q.place] {
+		if named[q.place] || len(now) > 0 && q.plain != now[0].plain {
 			later = append(later, q)
 		} else {
 			named[q.place] = true
@@ -116,7 +118,9 @@ func (l *lists) serve(addr string) {
 func (l *lists) request(qs []question) *sarama.OffsetRequest {
 	o := &l.source.options
 	r := sarama.NewOffsetRequest(o.Config.Version)
-	r.IsolationLevel = o.Isolation.level()
+	if r.IsolationLevel = o.Isolation.level(); qs[0].plain {
+		r.IsolationLevel = sarama.ReadUncommitted
+	}
 	for _, q := range qs {
 		r.AddBlock(q.place.topic, q.place.partition, q.when, 1)
 	}

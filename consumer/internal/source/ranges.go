@@ -23,10 +23,11 @@ var ErrStopped = errors.New("ottla: the source has been stopped")
 // and brokers that fail are tried again until ctx ends; an error for which that does not help (not authorised) is a
 // *[PartitionError] at once. Many calls at the same time make few requests.
 func (s *Source) Range(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
-	if start, err = s.list(ctx, place{topic, partition}, earliest); err != nil {
+	at := place{topic, partition}
+	if start, err = s.list(ctx, question{place: at, when: earliest}); err != nil {
 		return 0, 0, err
 	}
-	if end, err = s.list(ctx, place{topic, partition}, latest); err != nil {
+	if end, err = s.list(ctx, question{place: at, when: latest}); err != nil {
 		return 0, 0, err
 	}
 	return start, max(start, end), nil // the two requests are not one: retention may have run between them
@@ -35,15 +36,23 @@ func (s *Source) Range(ctx context.Context, topic string, partition int32) (star
 // OffsetAt asks for the offset of the first record that is not older than at; when there is none, for the end of
 // the log as Range has it. It tries again as Range does.
 func (s *Source) OffsetAt(ctx context.Context, topic string, partition int32, at time.Time) (int64, error) {
-	offset, err := s.list(ctx, place{topic, partition}, max(0, at.UnixMilli()))
+	where := place{topic, partition}
+	offset, err := s.list(ctx, question{place: where, when: max(0, at.UnixMilli())})
 	if err == nil && offset < 0 {
-		return s.list(ctx, place{topic, partition}, latest)
+		return s.list(ctx, question{place: where, when: latest})
 	}
 	return offset, err
 }
 
+// HighWater asks for the offset behind the last record that is replicated, whether or not a transaction that it
+// belongs to is open. With ReadUncommitted it is the end of Range. It tries again as Range does.
+func (s *Source) HighWater(ctx context.Context, topic string, partition int32) (int64, error) {
+	return s.list(ctx, question{place: place{topic, partition}, when: latest, plain: true})
+}
+
 // list asks a partition's leader for the offset of a time, until it has an answer.
-func (s *Source) list(ctx context.Context, at place, when int64) (int64, error) {
+func (s *Source) list(ctx context.Context, q question) (int64, error) {
+	at := q.place
 	var since time.Time // what is known of the leader must be no older
 	var last error
 	for failed := 0; ; failed++ {
@@ -56,7 +65,7 @@ func (s *Source) list(ctx context.Context, at place, when int64) (int64, error) 
 		who, err := s.leader(ctx, at, since)
 		if err == nil {
 			var offset int64
-			if offset, err = s.lists.ask(ctx, who.addr, question{place: at, when: when}); err == nil {
+			if offset, err = s.lists.ask(ctx, who.addr, q); err == nil {
 				return offset, nil
 			}
 		}

@@ -111,6 +111,11 @@ func TestOpenTransaction(t *testing.T) {
 	if _, end, err := s.Range(t.Context(), "t", 0); err != nil || end != 5 {
 		t.Errorf("the log ends at %d, %v; want 5", end, err)
 	}
+	if high, err := s.HighWater(t.Context(), "t", 0); err != nil || high != 7 {
+		t.Errorf("the high-water mark is %d, %v; want 7", high, err)
+	}
+	// A commit may lie behind the open transaction: it is no error to fetch from there, and what is stable later is read.
+	behind := openBox(t, newSource(t, c.ListenAddrs(), Options{}), 0, 6, mib, nil)
 	all := newSource(t, c.ListenAddrs(), Options{Isolation: ReadUncommitted})
 	if _, end, err := all.Range(t.Context(), "t", 0); err != nil || end != 7 {
 		t.Errorf("the log ends at %d, %v; want 7", end, err)
@@ -124,4 +129,5 @@ func TestOpenTransaction(t *testing.T) {
 	if got := b.offsets(); !slices.Equal(got, []int64{0, 1, 2, 3, 4, 6, 7}) {
 		t.Errorf("offsets %v", got)
 	}
+	eventually(t, 5*time.Second, "the rest is read from behind, too", func() bool { return behind.count() == 2 })
 }
