@@ -7,10 +7,10 @@ type attempt struct {
 	record    *messages.Record
 	returned  bool // the handler, or Receive, has returned
 	hasResult bool // a handler returned result
-	result    error
+	result    *outcome
 	kept      bool
 	answered  bool
-	outcome   error
+	outcome   *outcome
 }
 
 // end: the handler, or Receive, has returned, or has been ended by a panic.
@@ -21,7 +21,7 @@ func (a *attempt) end() {
 	case a.hasResult && (a.result != nil || !a.kept):
 		a.answered, a.outcome = true, a.result
 	case !a.kept:
-		a.answered, a.outcome = true, messages.ErrUnanswered
+		a.answered, a.outcome = true, unanswered
 	}
 }
 

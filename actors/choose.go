@@ -30,10 +30,10 @@ func (m *Mailbox) choose() job {
 	case m.suspended:
 		return job{}
 	case m.sourceDue():
-		err := m.source
+		ended := m.source
 		m.source = nil
-		m.park(err.Error(), messages.ClassSource)
-		return reporting(Report{Source: err, Offset: m.backlog.Next()})
+		m.park(ended.text, messages.ClassSource)
+		return reporting(Report{Source: ended.err, Offset: m.backlog.Next()})
 	case m.greetDue():
 		m.greet = false
 		return job{kind: invokeLifecycle, message: &messages.Assigned{
@@ -60,7 +60,7 @@ func (m *Mailbox) ended() {
 	if m.broken == nil {
 		return
 	}
-	f, about := &Fault{Err: m.broken, Class: classOfBroken(m.broken), Greet: greeting}, m.handling
+	f, about := &Fault{Err: m.broken.err, Class: m.broken.class, Greet: greeting, text: m.broken.text}, m.handling
 	if was == invokeRecord {
 		about = m.attempt.record
 	}
@@ -168,14 +168,6 @@ func (m *Mailbox) chooseRecord() job {
 	m.attempt.record = r // the rest of it was cleared
 	m.delivered++
 	return job{kind: invokeRecord, message: r}
-}
-
-// classOfBroken: a hook's error, or the panic of an Actor producer.
-func classOfBroken(err error) messages.Class {
-	if c := messages.ClassOf(err); c == messages.ClassPanic {
-		return c
-	}
-	return messages.ClassHook
 }
 
 // slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values

@@ -126,9 +126,10 @@ func (m *Mailbox) Deliver(seek uint64, batch Batch, extent Extent) {
 
 // Failed is Sink's: when what was fetched before is finished, the partition parks.
 func (m *Mailbox) Failed(seek uint64, err error) {
+	o := examine(err)
 	m.mu.Lock()
 	if seek == m.backlog.seek {
-		m.source = err
+		m.source = o
 	}
 	m.kick()
 }

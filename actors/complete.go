@@ -7,13 +7,14 @@ import (
 )
 
 // Complete is messages.Completer's: the outcome of an attempt, from any goroutine, fenced by identity.
-func (m *Mailbox) Complete(r *messages.Record, outcome error) error {
+func (m *Mailbox) Complete(r *messages.Record, err error) error {
+	o := examine(err)
 	m.mu.Lock()
 	if err := m.stale(r); err != nil {
 		m.mu.Unlock()
 		return err
 	}
-	m.attempt.answered, m.attempt.outcome = true, outcome
+	m.attempt.answered, m.attempt.outcome = true, o
 	m.kick() // does something only if Receive has returned already
 	return nil
 }
@@ -49,8 +50,11 @@ func (m *Mailbox) stale(r *messages.Record) error {
 }
 
 // returned is the handler's result. It is called by the goroutine that runs the mailbox, which reads it next.
-func (m *Mailbox) returned(result error) {
-	m.attempt.hasResult, m.attempt.result = true, result
+func (m *Mailbox) returned(err error) {
+	m.attempt.hasResult = true
+	if err != nil {
+		m.attempt.result = examine(err)
+	}
 }
 
 // handedOut says whether r is the record that the mailbox has just handed to the actor, and not one that somebody

@@ -43,10 +43,10 @@ type Mailbox struct {
 	greeted   bool        // this incarnation got its Assigned
 	ungreeted bool        // it failed the last time
 	hooked    bool        // the Assigned hook has succeeded in this claim
-	broken    error       // the hook, or the producer, has just failed
+	broken    *outcome    // the hook, or the producer, has just failed
 	vacant    bool        // a plain strategy's Stop: parked, and the incarnation is gone
 	hollow    bool        // the incarnation of now is none: vacant, or its producer failed
-	source    error       // the source gave up; the partition parks when what was fetched before is finished
+	source    *outcome    // the source gave up; the partition parks when what was fetched before is finished
 	farewell  any         // *messages.Revoked or *messages.Lost that is due
 	unwanted  bool        // a handler gave up under a context that has ended: the next one could only do the same
 	lost      bool
@@ -71,6 +71,7 @@ type Mailbox struct {
 
 	counters  messages.Counters
 	failure   *messages.Failure
+	failed    string // its error's text
 	decision  *messages.Decision
 	delivered uint64 // attempts so far
 	looked    uint64 // the attempt that Snapshot last saw open, and since when
@@ -85,6 +86,8 @@ type Fault struct {
 	Err    error
 	Class  messages.Class
 	Greet  bool // it was in Assigned
+
+	text string
 }
 
 // NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.

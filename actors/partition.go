@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"fmt"
 	"runtime/debug"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -87,8 +86,7 @@ func (a *handlerActor) Receive(ctx actor.Context) {
 		}
 	case *messages.Assigned:
 		if m.set.Hooks.Assigned != nil && !m.hooked {
-			if err := m.set.Hooks.Assigned(m.current, msg.Claim); err != nil {
-				m.broken = fmt.Errorf("the Assigned hook: %w", err)
+			if m.broken = hookFailed(m.set.Hooks.Assigned(m.current, msg.Claim)); m.broken != nil {
 				return
 			}
 		}
@@ -124,7 +122,7 @@ func (p *partition) Receive(ctx actor.Context) {
 		return
 	}
 	if err := guard(func() { p.user.Receive(ctx) }); err != nil {
-		p.mailbox.set.Tell(Report{Farewell: err})
+		p.mailbox.set.Tell(Report{Farewell: Sound(err)})
 	}
 }
 
@@ -143,7 +141,7 @@ type brokenActor struct {
 // Receive fails in Started, where a failure goes through the policy.
 func (b *brokenActor) Receive(ctx actor.Context) {
 	if _, ok := ctx.Message().(*actor.Started); ok {
-		b.mailbox.broken = b.failure
+		b.mailbox.broken = examine(b.failure)
 	}
 }
 

@@ -24,53 +24,47 @@ func (m *Mailbox) settleDue() bool {
 // settle draws the conclusion from an attempt. It needs the lock. A job of kind nothing means that there is nothing
 // more to do about it.
 func (m *Mailbox) settle() job {
-	r, outcome := m.attempt.record, m.attempt.outcome
+	r, o := m.attempt.record, m.attempt.outcome
 	m.attempt.clear()
 	switch {
 	case m.lost || m.abandoned: // somebody else's by now: nothing of it counts
 		return job{}
-	case outcome == nil:
+	case o == nil:
 		m.finish(r)
 		return job{}
-	case unwanted(m.claim) && !errors.Is(outcome, messages.ErrUnanswered):
+	case unwanted(m.claim) && o.class != messages.ClassUnanswered:
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
 		m.unwanted = true             // it would come again at once, for ever
 		return job{}
 	}
-	switch seek := seekOf(outcome); {
-	case seek == nil:
-	case m.set.Seek == nil || seek.Offset < 0:
-		outcome = noSeek(seek, m.set.Seek == nil)
+	switch {
+	case !o.seeks:
+	case m.set.Seek == nil || o.offset < 0:
+		o = noSeek(o.offset, m.set.Seek == nil)
 	case m.backlog.Stopping(): // the next owner's store will say so again
 		m.backlog.Fail(r.Offset, nil)
 		return job{}
 	default:
-		return m.seek(seek.Offset)
+		return m.seek(o.offset)
 	}
 	if m.questioned() || m.stopped { // a kept record, while the claim is given up: the next owner tries it again
 		m.backlog.Fail(r.Offset, r.Redeliver())
 		return job{}
 	}
-	m.fault = &Fault{Record: r, Err: outcome, Class: messages.ClassOf(outcome)}
-	j := escalation(outcome, r)
+	m.fault = &Fault{Record: r, Err: o.err, Class: o.class, text: o.text}
+	j := escalation(o.err, r)
 	j.rare.failed = r
 	return j
 }
 
-// seekOf is the seek that an outcome asks for. A panic asks for nothing, whatever its value wraps.
-func seekOf(outcome error) *messages.SeekError {
-	var seek *messages.SeekError
-	if !errors.As(outcome, &seek) || messages.ClassOf(outcome) == messages.ClassPanic {
-		return nil
-	}
-	return seek
-}
-
-func noSeek(seek *messages.SeekError, storeless bool) error {
+// noSeek is the failure in the place of a seek that cannot be carried out.
+func noSeek(offset int64, storeless bool) *outcome {
+	why := "the offset is negative"
 	if storeless {
-		return fmt.Errorf("%w: there is no offset store to be ahead of the partition; set Offsets.Store, or answer with another outcome", seek)
+		why = "there is no offset store to be ahead of the partition; set Offsets.Store, or answer with another outcome"
 	}
-	return fmt.Errorf("%w: the offset is negative", seek)
+	err := fmt.Errorf("%w: %s", messages.SeekTo(offset), why)
+	return &outcome{err: err, text: err.Error(), class: messages.ClassSeek}
 }
 
 // unwanted: the claim was taken away while the attempt ran, so that an error it answers is no failure.

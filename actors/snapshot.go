@@ -15,7 +15,7 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 	s := messages.PartitionStatus{
 		Claim: m.set.Claim, State: m.state(), Head: -1, Depth: m.backlog.Unfinished(), Bytes: int64(m.backlog.Bytes()),
 		Incarnation: m.incarnation, Lag: -1, Committed: -1, Counters: m.counters,
-		Failure: m.failure, Decision: m.decision,
+		Failure: m.failure, Error: m.failed, Decision: m.decision,
 	}
 	if m.opened {
 		s.Head, s.Attempt = m.backlog.Next(), m.backlog.Attempts()
@@ -29,9 +29,6 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 	case Parked:
 		s.Reason = g.Reason
 	case Open:
-	}
-	if m.failure != nil && m.failure.Err != nil {
-		s.Error = m.failure.Err.Error()
 	}
 	if r := m.attempt.record; r != nil {
 		s.Attempt = r.Attempt

@@ -123,9 +123,9 @@ func (m *Mailbox) recovered(r any) bool {
 	if exits {
 		r = messages.Goexit
 	}
-	err := &messages.PanicError{Value: r, Stack: debug.Stack()}
+	o := examine(&messages.PanicError{Value: r, Stack: debug.Stack()})
 	m.mu.Lock()
-	m.crashed(err)
+	m.crashed(o)
 	m.mu.Unlock()
 	if exits {
 		m.dispatcher.Schedule(m.run) // still scheduled: nobody else runs it
@@ -135,15 +135,15 @@ func (m *Mailbox) recovered(r any) bool {
 }
 
 // crashed notes a panic where choose looks for it.
-func (m *Mailbox) crashed(err *messages.PanicError) {
+func (m *Mailbox) crashed(o *outcome) {
 	a := &m.attempt
 	if m.doing == invokeRecord && (!a.answered || a.outcome != nil) {
-		a.answered, a.outcome = true, err
+		a.answered, a.outcome = true, o
 		return
 	}
 	// A control message, Started, Assigned, or a record that was answered before the panic: the actor is suspect, no
 	// record is.
-	m.broken = err
+	m.broken = o
 	if m.doing == escalateFault { // protoactor failed, or the application's logger in it: nobody was asked
 		m.fault = nil
 	}

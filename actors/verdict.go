@@ -21,14 +21,14 @@ func (m *Mailbox) Fault() *Fault {
 // A delay holds the head, not the actor: messages to it go on. For a fault that is no record's, the caller waits
 // before it resumes or restarts.
 func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision) bool {
+	o := examine(failure.Err)
 	m.mu.Lock()
 	if m.fault == nil || m.fault != f {
 		m.mu.Unlock()
 		return false
 	}
 	m.fault = nil
-	m.failure, m.decision = &failure, &d
-	m.counters.Failed++
+	m.remember(failure, o, d)
 	switch d.Action {
 	case messages.ActionRetry:
 		m.counters.Retried++
@@ -66,7 +66,7 @@ func (m *Mailbox) passOver(f *Fault) (gaveUp bool) {
 		m.greet, m.ungreeted, m.greeted, m.hooked = false, false, true, true
 	case m.hollow: // the Actor producer failed: there is nobody who could go on
 		m.vacant = true
-		m.park(f.Err.Error(), f.Class)
+		m.park(f.text, f.Class)
 		m.backlog.gate.Stays = false
 	}
 	return false
@@ -74,13 +74,23 @@ func (m *Mailbox) passOver(f *Fault) (gaveUp bool) {
 
 // Note records a fault that reached the supervisor by another way than the mailbox, for status.
 func (m *Mailbox) Note(failure messages.Failure, d messages.Decision) {
+	o := examine(failure.Err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.failure, m.decision = &failure, &d
-	m.counters.Failed++
+	m.remember(failure, o, d)
 	if d.Action == messages.ActionPark || d.Action == messages.ActionEscalate {
 		m.park(d.Reason, failure.Class)
 	}
+}
+
+// remember notes a failure for status, which asks the error nothing any more.
+func (m *Mailbox) remember(failure messages.Failure, o *outcome, d messages.Decision) {
+	m.failed = ""
+	if o != nil {
+		failure.Err, m.failed = o.err, o.text
+	}
+	m.failure, m.decision = &failure, &d
+	m.counters.Failed++
 }
 
 // Vacate parks the partition and makes the next incarnation an empty one: what a plain strategy's Stop means.
