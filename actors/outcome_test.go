@@ -72,7 +72,7 @@ func TestSound(t *testing.T) {
 	if err := Sound(nil); err != nil {
 		t.Errorf("success is %v", err)
 	}
-	if err := Sound(messages.ErrFenced); err != messages.ErrFenced { //nolint:errorlint // it must be the same
+	if err := Sound(messages.ErrFenced); err != messages.ErrFenced {
 		t.Errorf("a good error became %v", err)
 	}
 	for name, c := range spoiltErrors() {

@@ -15,9 +15,8 @@ func Props(m *Mailbox) *actor.Props {
 		actor.WithMailbox(func() actor.Mailbox { return m }))
 }
 
-// incarnate runs in whoever spawns or restarts the actor: a producer that panics must not take the supervisor
-// with it. The failure shows in Started instead, where it goes through the policy.
-func (m *Mailbox) incarnate() (made actor.Actor) {
+// incarnate runs in whoever spawns or restarts the actor, the supervisor for one: no user code runs here.
+func (m *Mailbox) incarnate() actor.Actor {
 	m.mu.Lock()
 	vacant := m.vacant
 	m.hollow = vacant
@@ -28,26 +27,7 @@ func (m *Mailbox) incarnate() (made actor.Actor) {
 	case vacant:
 		return vacantActor{}
 	}
-	user, failure := m.produce()
-	if failure != nil {
-		m.mu.Lock()
-		m.hollow = true
-		m.mu.Unlock()
-		return &brokenActor{m, failure}
-	}
-	p := partition{mailbox: m, user: user}
-	if strategy, ok := user.(actor.SupervisorStrategy); ok {
-		return &strategicPartition{p, strategy}
-	}
-	return &p
-}
-
-func (m *Mailbox) produce() (user actor.Actor, failure *messages.PanicError) {
-	failure = guard(func() { user = m.set.Producer() })
-	if failure == nil && user == nil {
-		failure = &messages.PanicError{Value: "the Actor producer answered nil", Stack: debug.Stack()}
-	}
-	return user, failure
+	return &partition{mailbox: m}
 }
 
 // guard runs user code in a goroutine of its own and waits for it, where neither a panic nor a Goexit may reach
@@ -102,47 +82,61 @@ func (a *handlerActor) Receive(ctx actor.Context) {
 	}
 }
 
-// partition wraps the user's actor, so that nothing it does in its last moments can harm. It does not implement
-// actor.SupervisorStrategy: protoactor looks for that on the actor, and would then ask it about children.
+// partition wraps the user's actor, so that nothing it does in its first and last moments can harm.
 type partition struct {
 	mailbox *Mailbox
-	user    actor.Actor
-	ending  bool // Stopping or Restarting was handed over
+	user    actor.Actor // nil until Started, and when it could not be made
+	ending  bool        // Stopping or Restarting was handed over
 }
 
 // Receive hands everything on. An actor that is ending gets Terminated for its children, too: protoactor looks only
 // after Receive has returned whether that was the last one it waits for.
 func (p *partition) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
+	case *actor.Started:
+		p.produce()
 	case *actor.Stopping, *actor.Restarting:
 		p.ending = true
 	}
-	if !p.ending {
+	switch {
+	case p.user == nil:
+	case !p.ending:
 		p.user.Receive(ctx)
+	default:
+		if err := guard(func() { p.user.Receive(ctx) }); err != nil {
+			p.mailbox.set.Tell(Report{Farewell: Sound(err)})
+		}
+	}
+}
+
+// produce makes the user's actor in the first moment of the partition actor, which has a goroutine of its own: a
+// producer that waits for a database, say, would keep the supervisor from all other partitions. One that fails is a
+// failure in Started, and goes through the policy.
+func (p *partition) produce() {
+	m := p.mailbox
+	var user actor.Actor
+	failure := guard(func() { user = m.set.Producer() })
+	if failure == nil && user == nil {
+		failure = &messages.PanicError{Value: "the Actor producer answered nil", Stack: debug.Stack()}
+	}
+	if failure != nil {
+		m.broken = examine(failure)
+		m.mu.Lock()
+		m.hollow = true
+		m.mu.Unlock()
 		return
 	}
-	if err := guard(func() { p.user.Receive(ctx) }); err != nil {
-		p.mailbox.set.Tell(Report{Farewell: Sound(err)})
+	p.user = user
+}
+
+// HandleFailure is about the children of the user's actor. protoactor looks for it on the partition, which is there
+// before the user's actor: it asks that one, if it decides about its children, and does else what protoactor would.
+func (p *partition) HandleFailure(system *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
+	strategy, ok := p.user.(actor.SupervisorStrategy)
+	if !ok {
+		strategy = actor.DefaultSupervisorStrategy()
 	}
-}
-
-// strategicPartition is the partition of a user's actor that decides about its own children.
-type strategicPartition struct {
-	partition
-	actor.SupervisorStrategy
-}
-
-// brokenActor stands for an incarnation whose producer panicked.
-type brokenActor struct {
-	mailbox *Mailbox
-	failure *messages.PanicError
-}
-
-// Receive fails in Started, where a failure goes through the policy.
-func (b *brokenActor) Receive(ctx actor.Context) {
-	if _, ok := ctx.Message().(*actor.Started); ok {
-		b.mailbox.broken = examine(b.failure)
-	}
+	strategy.HandleFailure(system, sup, child, rs, reason, message)
 }
 
 // vacantActor stands for the incarnation that a plain strategy has stopped: the partition is parked.

@@ -72,7 +72,7 @@ func TestLastMomentsCannotHarm(t *testing.T) {
 	}
 }
 
-// The producer runs in whoever spawns or restarts the actor; a panic there would be the supervisor's.
+// A producer that fails is a failure of the actor's Started. It goes through the policy.
 func TestAProducerThatFails(t *testing.T) {
 	for name, produce := range map[string]func() actor.Actor{
 		"panics":      func() actor.Actor { panic("no") },
@@ -128,6 +128,36 @@ func TestAProducerThatFails(t *testing.T) {
 				r.said("2 started", "2 assigned at 0", "2: 0/0")
 			})
 		}
+	}
+}
+
+// A producer may take its time, to connect to something for example. Whoever spawns the actor has other partitions.
+func TestASlowProducerKeepsOnlyItsOwnPartition(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"and goes on": func(r *rig) {
+			r.said("1 started", "1 assigned at 0", "1: 0/0")
+			r.wantCommitted(1)
+		},
+		"after the claim's end": func(r *rig) { r.said("1 started", "1 stopping", "1 stopped", "terminated") },
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			release := make(chan struct{})
+			r.produce = func(n int) actor.Actor {
+				<-release
+				return &probe{r, n}
+			}
+			r.withActor()
+			if r.child == nil {
+				r.t.Error("the supervisor waits for the producer")
+			}
+			r.deliver(0)
+			r.said()
+			if name != "and goes on" {
+				r.box.Revoke(&messages.Revoked{})
+			}
+			close(release)
+			end(r)
+		})
 	}
 }
 
