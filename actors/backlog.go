@@ -62,7 +62,29 @@ type entry struct {
 // fetched keeps a batch, or the one record that a failure has copied out of it, with its attempt.
 type fetched struct {
 	batch Batch
-	again *messages.Record // not nil: the next attempt, with bytes of its own
+	again *messages.Record  // not nil: the next attempt, with bytes of its own
+	slab  []messages.Record // to read the batch's next records to
+}
+
+// slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values
+// with them. Large ones are therefore allocated one by one, and no slab is for two batches: while records come one by
+// one, it would keep the fetches of the last 64.
+const (
+	slabSize  = 64
+	slabbable = 1 << 10 // bytes, as Record.Size counts them
+)
+
+// blank is where record i, of size bytes, is read to.
+func (f *fetched) blank(i, size int) *messages.Record {
+	if size > slabbable {
+		return new(messages.Record)
+	}
+	if len(f.slab) == 0 {
+		f.slab = make([]messages.Record, min(slabSize, f.batch.Len()-i))
+	}
+	r := &f.slab[0]
+	f.slab = f.slab[1:]
+	return r
 }
 
 // carried is what a previous owner left about the record at one offset.
@@ -80,6 +102,11 @@ type Gate struct {
 	// Stays says that a park travels to the next owner with the commit. It does not when the consumer itself ends by
 	// it: the record that was escalated is tried again by whoever comes next.
 	Stays bool
+}
+
+// passes: it is about where the partition stands, or about who may be there, and is over when that has changed.
+func (g Gate) passes() bool {
+	return g.Class == messages.ClassSource || g.Class == messages.ClassStore || g.Class == messages.ClassFenced
 }
 
 // GateKind tells why no record is delivered.
@@ -225,6 +252,16 @@ func (t Taken) Again() *messages.Record { return t.from.again }
 func (t Taken) Read(r *messages.Record) {
 	t.from.batch.Read(int(t.at.index), r)
 	r.Attempt = t.Attempt
+}
+
+// Record is the record itself: the attempt that was prepared, or one read from its fetch.
+func (t Taken) Record() *messages.Record {
+	if r := t.from.again; r != nil {
+		return r
+	}
+	r := t.from.blank(int(t.at.index), t.Size())
+	t.Read(r)
+	return r
 }
 
 // Finish ends the record at offset and dequeues by identity: for an offset that is not in the ring, or done

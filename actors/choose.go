@@ -158,34 +158,10 @@ func (m *Mailbox) chooseRecord() job {
 	if !ok {
 		return job{}
 	}
-	r := t.Again()
-	if r == nil {
-		r = m.blank(t.Size())
-		t.Read(r)
-	}
+	r := t.Record()
 	r.Fence = m.fence
 	m.delivery.Bind(r)
 	m.attempt.record = r // the rest of it was cleared
 	m.delivered++
 	return job{kind: invokeRecord, message: r}
-}
-
-// slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values
-// with them: large ones are therefore allocated one by one.
-const (
-	slabSize  = 64
-	slabbable = 1 << 10 // bytes, as Record.Size counts them
-)
-
-// blank is where a record is read to.
-func (m *Mailbox) blank(size int) *messages.Record {
-	if size > slabbable {
-		return new(messages.Record)
-	}
-	if len(m.slab) == 0 {
-		m.slab = make([]messages.Record, slabSize)
-	}
-	r := &m.slab[0]
-	m.slab = m.slab[1:]
-	return r
 }

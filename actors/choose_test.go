@@ -246,6 +246,40 @@ func (l large) Read(i int, r *messages.Record) {
 	r.Value = l.value[:]
 }
 
+// short is a batch of one small record whose value aliases a whole fetch.
+type short struct{ large }
+
+func (s short) Size(int) int { return 10 + messages.RecordOverhead }
+func (s short) Read(i int, r *messages.Record) {
+	s.large.Read(i, r)
+	r.Value = r.Value[:10]
+}
+
+// Records that come one by one, each in a fetch of its own: a slab of them would keep the last 64 fetches.
+func TestFinishedRecordsKeepNoFetch(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.withHandler()
+		var fetches []weak.Pointer[[100_000]byte]
+		for offset := range int64(60) {
+			s := short{large{from(offset), new([100_000]byte)}}
+			fetches = append(fetches, weak.Make(s.value))
+			r.box.Deliver(r.seek, s, Extent{})
+			synctest.Wait()
+		}
+		runtime.GC()
+		alive := 0
+		for _, f := range fetches {
+			if f.Value() != nil {
+				alive++
+			}
+		}
+		if alive > 2 {
+			t.Errorf("%d of 60 finished fetches are alive", alive)
+		}
+		r.wantFirst(60)
+	})
+}
+
 // Records are allocated in slabs; one of a slab that is alive (the next one, say) keeps all of them. The backlog's
 // bound counts nothing of what is finished, so their values must be small.
 func TestFinishedRecordsKeepNoLargeValues(t *testing.T) {

@@ -28,12 +28,8 @@ func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
 func (m *Mailbox) await(offset int64) (seek uint64) {
 	gate := m.backlog.Gate()
 	seek = m.backlog.Await(offset)
-	switch gate.Class {
-	case messages.ClassSource, messages.ClassStore, messages.ClassFenced:
-	default:
-		if gate.Kind == Parked {
-			m.backlog.gate = gate
-		}
+	if gate.Kind == Parked && !gate.passes() {
+		m.backlog.gate = gate
 	}
 	m.full, m.source, m.awaitAck = false, nil, false
 	return seek

@@ -547,3 +547,79 @@ func TestContextsDeriveFromTheRoot(t *testing.T) {
 		r.wantFaults()
 	})
 }
+
+// A partition is parked by somebody's decision when its source ends, too, or its store has a newer fence. Those are
+// over when the position has changed; what somebody decided is not.
+func TestAParkThatPassesDoesNotUndoADecision(t *testing.T) {
+	still := func(r *rig, reason string) {
+		r.t.Helper()
+		synctest.Wait()
+		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Reason != reason {
+			r.t.Errorf("%v %q, want parked for %q", s.State, s.Reason, reason)
+		}
+	}
+	bubbleOf(t, "the source ends", func(r *rig) {
+		r.withHandler()
+		r.box.Park("maintenance", messages.ClassHandler)
+		r.box.Failed(r.seek, errors.New("out of range"))
+		still(r, "maintenance")
+		if len(r.reports) != 1 || r.reports[0].Source == nil {
+			r.t.Errorf("the supervisor, who is to ask the source again, knows only %+v", r.reports)
+		}
+		r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassSource}, messages.Decision{Action: messages.ActionPark, Reason: "out of range"})
+		still(r, "maintenance")
+		r.seek = r.box.Reseek(5, 0) // the choice for an offset out of range
+		r.deliver(5)
+		r.said()
+		still(r, "maintenance")
+		if err := r.box.RetryHead(5); err != nil {
+			r.t.Error(err)
+		}
+		r.said("5/0")
+	})
+	bubbleOf(t, "the source ends, and there is no actor", func(r *rig) {
+		r.produce = func(n int) actor.Actor {
+			if n == 1 {
+				panic("no")
+			}
+			return &probe{r, n}
+		}
+		r.verdict = park
+		r.withActor()
+		r.box.Failed(r.seek, errors.New("out of range"))
+		still(r, "why")
+		r.seek = r.box.Reseek(5, 0)
+		r.deliver(5)
+		still(r, "why") // open, it would stand still, and no command could end that
+		if err := r.box.RetryHead(5); err != nil || !r.box.Occupy() {
+			r.t.Error("nobody can end it:", err)
+		}
+		r.system(&actor.Restart{})
+		r.said("2 started", "2 assigned at 5", "2: 5/0")
+	})
+	bubbleOf(t, "fenced", func(r *rig) {
+		r.verdict = park
+		release := make(chan struct{})
+		r.handle = func(_ context.Context, rec *messages.Record) error {
+			if <-release; r.box.Fence() == 7 {
+				return messages.ErrFenced
+			}
+			return nil
+		}
+		r.withHandler()
+		r.deliver(0)
+		r.box.Park("maintenance", messages.ClassHandler)
+		close(release)
+		still(r, "maintenance")
+		r.wantFaults("Fenced 0/0")
+		r.seek = r.box.Reseek(0, 8)
+		still(r, "maintenance")
+	})
+	bubbleOf(t, "the other way round", func(r *rig) {
+		r.withHandler()
+		r.box.Failed(r.seek, errors.New("out of range"))
+		still(r, "out of range")
+		r.box.Park("maintenance", messages.ClassHandler)
+		still(r, "maintenance")
+	})
+}

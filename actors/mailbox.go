@@ -59,7 +59,6 @@ type Mailbox struct {
 	current     context.Context // ends with the incarnation
 	endCurrent  context.CancelCauseFunc
 	delivery    *messages.Delivery // of what the incarnation gets
-	slab        []messages.Record
 
 	full      bool // at a high mark, until both are below half
 	refused   bool // the budget had no room

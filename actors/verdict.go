@@ -37,12 +37,14 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	case messages.ActionSkip:
 		m.passOver(f)
 	case messages.ActionPark:
-		m.park(d.Reason, failure.Class)
-		m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
+		if m.park(d.Reason, failure.Class) {
+			m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
+		}
 		m.vacant = m.vacant || m.hollow // to be taken up again, it needs an actor first
 	case messages.ActionEscalate:
-		m.park("escalated", failure.Class)
-		m.backlog.gate.Stays = false
+		if m.park("escalated", failure.Class) {
+			m.backlog.gate.Stays = false
+		}
 	}
 	if f.Record != nil {
 		switch d.Action {
@@ -119,9 +121,15 @@ func (m *Mailbox) Park(reason string, class messages.Class) {
 	m.kick()
 }
 
-func (m *Mailbox) park(reason string, class messages.Class) {
+// park answers whether the gate is this park's. One that ends with the position, without anybody's word, does not take
+// the place of one that somebody must end: it would end that one, too.
+func (m *Mailbox) park(reason string, class messages.Class) bool {
 	m.stopTimer()
+	if g := m.backlog.Gate(); g.Kind == Parked && !g.passes() && (Gate{Class: class}).passes() {
+		return false
+	}
 	m.backlog.Park(reason, class)
+	return true
 }
 
 func (m *Mailbox) hold(d time.Duration) {
