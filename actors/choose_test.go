@@ -193,7 +193,8 @@ func TestAKeptRecordFailsWhileAnotherFaultWaitsAndTheClaimEnds(t *testing.T) {
 		kept.Complete(errors.New("no"))
 		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 control", "1 revoked", "1 stopping", "1 stopped", "terminated")
 		r.wantFaults("Panic")
-		if p := r.box.Progress(); p != (Progress{Next: 0, Attempt: 1}) {
+		r.wantFarewells(1)
+		if p := r.committed(); p != (Progress{Next: 0, Attempt: 1}) {
 			t.Errorf("the next owner learns %+v", p)
 		}
 	})

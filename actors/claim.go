@@ -77,10 +77,14 @@ func (m *Mailbox) leave(said any) {
 func (m *Mailbox) Cancel(cause error) { m.endClaim(cause) }
 
 // Abandon leaves a handler behind that did not return in time: when it does, its answer does not count and
-// nothing but Stop is delivered. What was finished before is noted for the committer.
+// nothing but Stop is delivered. What was finished before is noted for the committer, and so is a record that was
+// completed, although its handler has not returned.
 func (m *Mailbox) Abandon(cause error) {
 	m.endClaim(cause)
 	m.mu.Lock()
+	if a := &m.attempt; a.record != nil && a.answered && a.outcome == nil && !m.over() {
+		m.finish(a.record) // whoever answered was told that it counts
+	}
 	m.note(true)
 	m.abandoned = true
 	m.leave(nil)

@@ -39,7 +39,7 @@ func (m *Mailbox) stale(r *messages.Record) error {
 	switch cause := context.Cause(m.claim); {
 	case m.lost:
 		return messages.ErrLost
-	case m.abandoned && cause != nil:
+	case (m.abandoned || m.left) && cause != nil:
 		return cause
 	case m.attempt.record == r && !m.attempt.answered:
 		return nil

@@ -130,6 +130,9 @@ func TestALateCompletionAfterARestartDoesNotCount(t *testing.T) {
 			t.Error("the redelivery is the same pointer")
 		}
 		r.wantFirst(0)
+		if p := r.committed(); p != (Progress{Next: 0, Attempt: 1}) {
+			t.Errorf("the next owner learns %+v", p)
+		}
 		if !k.kept[1].Complete(nil) || k.kept[1].Stale() == nil {
 			t.Error("the newer attempt's completion did not count")
 		}
@@ -204,4 +207,64 @@ func TestAKeptRecordCanFailWhileRevoked(t *testing.T) {
 		r.said("1 stopping", "1 stopped", "terminated")
 		r.wantCommitted(1)
 	})
+}
+
+// An actor may keep a record and end. Once its claim has been closed, and somebody else owns the partition, the record
+// cannot be completed any more.
+func TestAKeptRecordCannotBeCompletedAfterTheClaimWasClosed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var kept *messages.Record
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				kept = msg
+				msg.Keep()
+			case *messages.Revoked:
+				ctx.Stop(ctx.Self())
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.box.Revoke(&messages.Revoked{})
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 revoked", "1 stopping", "1 stopped", "terminated")
+		if err := kept.Stale(); err != nil {
+			t.Errorf("stale before the claim was closed: %v", err)
+		}
+		r.box.Close()
+		if err := kept.Stale(); !errors.Is(err, messages.ErrStopped) {
+			t.Errorf("stale: %v", err)
+		}
+		if kept.Complete(nil) {
+			t.Error("a completion counted")
+		}
+		r.wantCommitted(-1)
+	})
+}
+
+// The record was completed, and whoever did it was told that it counts. Then the handler does not return.
+func TestACompletionCountsAlthoughTheHandlerIsAbandoned(t *testing.T) {
+	for name, end := range map[string]struct {
+		do   func(*rig)
+		next int64
+	}{
+		"abandoned":       {func(r *rig) { r.box.Abandon(messages.ErrRevoked) }, 1},
+		"lost":            {func(r *rig) { r.box.Lose(&messages.Lost{}) }, -1},
+		"lost, abandoned": {func(r *rig) { r.box.Lose(&messages.Lost{}); r.box.Abandon(messages.ErrLost) }, -1},
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			release := make(chan struct{})
+			r.receive = receiving(func(rec *messages.Record) {
+				if !rec.Complete(nil) {
+					r.t.Error("the completion did not count")
+				}
+				<-release
+			})
+			r.withActor()
+			r.deliver(0, 1)
+			end.do(r)
+			r.wantCommitted(end.next)
+			close(release)
+			r.wantCommitted(end.next)
+		})
+	}
 }

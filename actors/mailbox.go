@@ -64,7 +64,7 @@ type Mailbox struct {
 	refused   bool // the budget had no room
 	wake      bool // the source is to be told
 	accounted int  // bytes that the budget knows of
-	left      bool
+	left      bool // the claim was closed
 	extent    Extent
 	extentOf  uint64 // the seek that extent belongs to
 
@@ -234,6 +234,7 @@ func (m *Mailbox) reincarnate() {
 			m.finish(a.record)
 		} else {
 			m.backlog.Fail(a.record.Offset, a.record.Redeliver())
+			m.push(false) // the attempts are the next owner's, too
 		}
 		a.clear()
 	}

@@ -15,11 +15,14 @@ func (m *Mailbox) settleDue() bool {
 	switch {
 	case a.record == nil || !a.returned || !a.answered:
 		return false
-	case a.outcome == nil || m.lost || m.abandoned || m.backlog.Stopping():
+	case a.outcome == nil || m.over() || m.backlog.Stopping():
 		return true
 	}
 	return !m.questioned() && !m.stopped
 }
+
+// over: the partition may be somebody else's by now, or the claim was closed. Nothing of it counts any more.
+func (m *Mailbox) over() bool { return m.lost || m.abandoned || m.left }
 
 // settle draws the conclusion from an attempt. It needs the lock. A job of kind nothing means that there is nothing
 // more to do about it.
@@ -27,7 +30,7 @@ func (m *Mailbox) settle() job {
 	r, o := m.attempt.record, m.attempt.outcome
 	m.attempt.clear()
 	switch {
-	case m.lost || m.abandoned: // somebody else's by now: nothing of it counts
+	case m.over():
 		return job{}
 	case o == nil:
 		m.finish(r)
@@ -49,7 +52,8 @@ func (m *Mailbox) settle() job {
 	}
 	if m.questioned() || m.stopped { // a kept record, while the claim is given up: the next owner tries it again
 		m.backlog.Fail(r.Offset, r.Redeliver())
-		return job{}
+		m.push(false)
+		return reporting(Report{Farewell: o.err})
 	}
 	m.fault = &Fault{Record: r, Err: o.err, Class: o.class, text: o.text}
 	j := escalation(o.err, r)
@@ -112,7 +116,7 @@ func (m *Mailbox) note(idle bool) {
 }
 
 func (m *Mailbox) push(urgent bool) {
-	if m.lost || m.abandoned || !m.opened {
+	if m.over() || !m.opened {
 		return
 	}
 	if m.behind = false; m.set.Commit == nil { // an offset store keeps the offsets, and nothing is reported
