@@ -55,7 +55,9 @@ func (m *Mailbox) ended() {
 		m.attempt.end()
 	case invokeLifecycle:
 		_, greeting = m.handling.(*messages.Assigned)
-		m.greeted = m.greeted || greeting && m.broken == nil
+		if greeting && m.broken == nil {
+			m.greeted, m.ungreeted = true, false
+		}
 	}
 	if m.broken == nil {
 		return

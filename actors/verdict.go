@@ -218,6 +218,8 @@ func (m *Mailbox) waits(offset int64) error {
 		return &HeadError{offset, head, "the partition is being given up"}
 	case m.attempt.record != nil:
 		return &HeadError{offset, head, "the record is being handled"}
+	case m.fault != nil && m.fault.Record != nil: // it would meet the next record
+		return &HeadError{offset, head, "the record has failed, and it is not decided yet what is done about it"}
 	case m.backlog.Gate().Kind == Open:
 		return &HeadError{offset, head, "the partition neither holds nor is parked"}
 	}

@@ -346,3 +346,73 @@ func TestTheAssignedHook(t *testing.T) {
 		})
 	}
 }
+
+// Assigned failed in one incarnation and succeeded in the next. When a third one comes while the partition is parked for
+// something else, it is greeted like any other.
+func TestAGreetingThatSucceededIsForgiven(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = func(a *asked) {
+			if a.fault.Record != nil {
+				park(a)
+			} else {
+				restart(0)(a)
+			}
+		}
+		greetings := 0
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Assigned:
+				if greetings++; greetings == 1 {
+					panic("once")
+				}
+			case *messages.Record:
+				msg.Complete(errors.New("no"))
+			case string:
+				if msg == "die" {
+					panic("no")
+				}
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.said("1 started", "1 assigned at 0", "1 restarting", "2 started", "2 assigned at 0", "2: 0/0")
+		r.send("die")
+		r.said("2 die", "2 restarting", "3 started", "3 assigned at 0")
+		r.box.Revoke(&messages.Revoked{})
+		r.said("3 revoked", "3 stopping", "3 stopped", "terminated")
+	})
+}
+
+// The partition was parked while a record was in flight; the record fails, and the supervisor makes up its mind. A
+// command that came now would find the next record under the verdict.
+func TestCommandsWhileAVerdictIsAwaited(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = wait
+		release := make(chan struct{})
+		r.handle = func(ctx context.Context, rec *messages.Record) error {
+			<-release
+			return failFirst(ctx, rec)
+		}
+		r.withHandler()
+		r.deliver(0, 1)
+		r.box.Park("maintenance", messages.ClassHandler)
+		close(release)
+		asked := r.last()
+		for name, command := range map[string]func() error{
+			"retry": func() error { return r.box.RetryHead(0) },
+			"skip":  func() error { return r.box.SkipHead(0) },
+			"hold":  func() error { return r.box.Detain(0, "a skip") },
+		} {
+			var refused *HeadError
+			if err := command(); !errors.As(err, &refused) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		park(asked)
+		if err := r.box.SkipHead(0); err != nil {
+			t.Error(err)
+		}
+		r.said("0/0", "1/0")
+		r.wantCommitted(1)
+	})
+}
