@@ -104,7 +104,13 @@ func (m *Mailbox) chooseSystem() job {
 	case *actor.SuspendMailbox:
 		m.suspended = true
 		return job{kind: again}
+	case restarted:
+		m.suspended = m.restarting // it may be an older restart's
+		return job{kind: again}
 	case *actor.ResumeMailbox:
+		if m.restarting { // it is for the old incarnation
+			return job{kind: again}
+		}
 		m.suspended = false
 		if f := m.fault; f != nil { // nobody left a verdict: a plain resume gives the head up
 			m.fault = nil
@@ -127,7 +133,7 @@ func (m *Mailbox) chooseSystem() job {
 		}
 		m.reincarnate()
 		// Until its children have ended, the old incarnation would get messages: protoactor resumes when the new one is there.
-		m.suspended = true
+		m.suspended, m.restarting = true, true
 		return j
 	case *actor.Stop:
 		if m.stopped {

@@ -69,6 +69,68 @@ func TestStartedPanicsAfterARestart(t *testing.T) {
 	})
 }
 
+// Two restarts wait behind a busy handler, and the second one's incarnation cannot be made. The Resume of the first one
+// is no answer to that.
+func TestTheResumeOfAnOlderRestartIsNoAnswer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.produce = func(n int) actor.Actor {
+			if n == 3 {
+				panic("no")
+			}
+			return &probe{r, n}
+		}
+		r.verdict = func(a *asked) {
+			if a.fault == nil {
+				t.Error("the supervisor was asked, and there was no fault")
+			}
+			restart(0)(a)
+		}
+		release := make(chan struct{})
+		r.receive = receiving(func(rec *messages.Record) { <-release; rec.Complete(nil) })
+		r.withActor()
+		r.deliver(0, 1)
+		r.system(&actor.Restart{})
+		r.system(&actor.Restart{})
+		close(release)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 restarting", "2 started", "2 restarting", "4 started", "4 assigned at 1", "4: 1/0")
+		r.wantFaults("Panic")
+		r.wantCommitted(2)
+	})
+}
+
+// Two restarts, a verdict's Resume in between, while a child takes its time to end: protoactor makes one fresh
+// incarnation of them, and resumes once. Nothing is delivered before.
+func TestRestartsThatWaitForAChild(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				msg.Complete(nil)
+			case string:
+				if msg == "child" {
+					ctx.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+						if _, ok := c.Message().(*actor.Stopping); ok {
+							<-release
+						}
+					}))
+				}
+			}
+		}
+		r.withActor()
+		r.send("child")
+		r.system(&actor.Restart{})
+		r.system(&actor.ResumeMailbox{})
+		r.system(&actor.Restart{})
+		r.send("hello")
+		r.deliver(0)
+		r.said("1 started", "1 assigned at 0", "1 child", "1 restarting", "1 restarting")
+		close(release)
+		r.said("1 terminated", "2 started", "3 assigned at 0", "2 hello", "2: 0/0")
+		r.wantCommitted(1)
+	})
+}
+
 // Stop and Restart wait behind a busy handler. protoactor would make a new incarnation of the stopped actor,
 // unregistered, and give it the rest of the backlog.
 func TestStopThenRestartDoesNotResurrect(t *testing.T) {

@@ -24,6 +24,8 @@ type Mailbox struct {
 	control    fifo
 	scheduled  bool
 	suspended  bool    // between a failure and what the supervisor makes of it, or between Restart and its Resume
+	restarting bool    // between Restart and the fresh incarnation
+	renewed    bool    // between that and protoactor's Resume for it
 	stopped    bool    // Stop was handed over
 	born       bool    // Started was handed over
 	doing      jobKind // what the running goroutine is at
@@ -124,6 +126,9 @@ func (m *Mailbox) PostUserMessage(message any) {
 // PostSystemMessage takes protoactor's own messages.
 func (m *Mailbox) PostSystemMessage(message any) {
 	m.mu.Lock()
+	if _, ok := message.(*actor.ResumeMailbox); ok && m.renewed {
+		m.renewed, message = false, restarted{}
+	}
 	m.system.push(message)
 	m.kick()
 }
@@ -138,7 +143,7 @@ func (m *Mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher acto
 	defer m.mu.Unlock()
 	if m.invoker != nil {
 		m.reincarnate()
-		m.born, m.stopped, m.suspended = false, false, false
+		m.born, m.stopped, m.suspended, m.restarting, m.renewed = false, false, false, false, false
 		if g := m.backlog.Gate(); g.Kind == Parked && g.Class == messages.ClassActorStopped {
 			m.openGate() // it was parked until somebody spawns it again
 		}
@@ -224,29 +229,4 @@ func (m *Mailbox) recordDue() bool {
 	}
 	_, ok := m.backlog.Peek()
 	return ok
-}
-
-// reincarnate ends what belongs to the old incarnation. A record that is open with it is delivered again, as
-// the next attempt: its old pointer is stale.
-func (m *Mailbox) reincarnate() {
-	if a := &m.attempt; a.record != nil {
-		if a.answered && a.outcome == nil {
-			m.finish(a.record)
-		} else {
-			m.backlog.Fail(a.record.Offset, a.record.Redeliver())
-			m.push(false) // the attempts are the next owner's, too
-		}
-		a.clear()
-	}
-	m.fault, m.unasked, m.about = nil, nil, nil
-	m.incarnation++
-	m.greet, m.greeted = m.opened, false
-	m.endCurrent(messages.ErrAnswered)
-	m.conceive()
-}
-
-// conceive makes what an incarnation's attempts have in common.
-func (m *Mailbox) conceive() {
-	m.current, m.endCurrent = context.WithCancelCause(m.claim)
-	m.delivery = messages.NewDelivery(m.current, m)
 }

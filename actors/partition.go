@@ -15,21 +15,6 @@ func Props(m *Mailbox) *actor.Props {
 		actor.WithMailbox(func() actor.Mailbox { return m }))
 }
 
-// incarnate runs in whoever spawns or restarts the actor, the supervisor for one: no user code runs here.
-func (m *Mailbox) incarnate() actor.Actor {
-	m.mu.Lock()
-	vacant := m.vacant
-	m.hollow = vacant
-	m.mu.Unlock()
-	switch {
-	case m.set.Handler != nil: // also when vacant: records do not come, but its hooks are called
-		return &handlerActor{m}
-	case vacant:
-		return vacantActor{}
-	}
-	return &partition{mailbox: m}
-}
-
 // guard runs user code in a goroutine of its own and waits for it, where neither a panic nor a Goexit may reach
 // protoactor: in Stopping and Stopped they would leave an actor that never ends, in Restarting one that is
 // neither old nor new.
