@@ -59,34 +59,6 @@ type entry struct {
 	state  progress
 }
 
-// fetched keeps a batch, or the one record that a failure has copied out of it, with its attempt.
-type fetched struct {
-	batch Batch
-	again *messages.Record  // not nil: the next attempt, with bytes of its own
-	slab  []messages.Record // to read the batch's next records to
-}
-
-// slabSize is how many records are allocated at once. One of them that is alive keeps all of them, and their values
-// with them. Large ones are therefore allocated one by one, and no slab is for two batches: while records come one by
-// one, it would keep the fetches of the last 64.
-const (
-	slabSize  = 64
-	slabbable = 1 << 10 // bytes, as Record.Size counts them
-)
-
-// blank is where record i, of size bytes, is read to.
-func (f *fetched) blank(i, size int) *messages.Record {
-	if size > slabbable {
-		return new(messages.Record)
-	}
-	if len(f.slab) == 0 {
-		f.slab = make([]messages.Record, min(slabSize, f.batch.Len()-i))
-	}
-	r := &f.slab[0]
-	f.slab = f.slab[1:]
-	return r
-}
-
 // carried is what a previous owner left about the record at one offset.
 type carried struct {
 	offset  int64
@@ -222,6 +194,10 @@ func (b *Backlog) Take() (t Taken, ok bool) {
 		return Taken{}, false
 	}
 	e.state = inFlight
+	return b.taken(e), true
+}
+
+func (b *Backlog) taken(e *entry) (t Taken) {
 	t = Taken{Offset: e.offset, from: e.from, at: place{e.index, e.size}}
 	switch {
 	case e.from.again != nil:
@@ -229,39 +205,26 @@ func (b *Backlog) Take() (t Taken, ok bool) {
 	case e.offset == b.carry.offset:
 		t.Attempt = b.carry.attempt
 	}
-	return t, true
+	return t
 }
 
-// Taken is a record in flight. It is four words, which the compiler keeps in registers.
-type Taken struct {
-	Offset  int64
-	Attempt int // 0: the first
-	from    *fetched
-	at      place
-}
-
-type place struct{ index, size int32 }
-
-// Size is that of the record in bytes.
-func (t Taken) Size() int { return int(t.at.size) }
-
-// Again is the next attempt at the record that a failure has prepared; nil for one that is read from its fetch.
-func (t Taken) Again() *messages.Record { return t.from.again }
-
-// Read fills r from the fetch.
-func (t Taken) Read(r *messages.Record) {
-	t.from.batch.Read(int(t.at.index), r)
-	r.Attempt = t.Attempt
-}
-
-// Record is the record itself: the attempt that was prepared, or one read from its fetch.
-func (t Taken) Record() *messages.Record {
-	if r := t.from.again; r != nil {
-		return r
+// Pins answers the head if it is parked and pins its fetch: nothing has copied it, because it has not failed here.
+func (b *Backlog) Pins() (t Taken, ok bool) {
+	if b.gate.Kind != Parked || b.state != assigned || b.length == 0 {
+		return Taken{}, false
 	}
-	r := t.from.blank(int(t.at.index), t.Size())
-	t.Read(r)
-	return r
+	e := b.at(0)
+	if e.state != waiting || e.from.again != nil {
+		return Taken{}, false
+	}
+	return b.taken(e), true
+}
+
+// Own puts a copy of it in its place, unless it has gone, or is in flight, by now.
+func (b *Backlog) Own(t Taken, copied *messages.Record) {
+	if e := b.find(t.Offset); e != nil && e.state == waiting && e.from == t.from {
+		e.from, e.index = &fetched{again: copied}, 0
+	}
 }
 
 // Finish ends the record at offset and dequeues by identity: for an offset that is not in the ring, or done

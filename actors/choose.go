@@ -8,7 +8,9 @@ import (
 
 // choose draws the conclusions from what was done last, and says what is to be done now. It needs the lock.
 func (m *Mailbox) choose() job {
-	m.ended()
+	if spare := m.ended(); spare != nil {
+		return reporting(Report{Farewell: spare})
+	}
 	if m.settleDue() {
 		if j := m.settle(); j.kind != nothing {
 			return j
@@ -45,8 +47,9 @@ func (m *Mailbox) choose() job {
 	return m.chooseRecord()
 }
 
-// ended notes what has come of the job that was under way.
-func (m *Mailbox) ended() {
+// ended notes what has come of the job that was under way. It answers a fault that nobody will be asked about, because
+// another one waits for that already.
+func (m *Mailbox) ended() (spare error) {
 	was := m.doing
 	m.doing = nothing
 	greeting := false
@@ -60,7 +63,7 @@ func (m *Mailbox) ended() {
 		}
 	}
 	if m.broken == nil {
-		return
+		return nil
 	}
 	f, about := &Fault{Err: m.broken.err, Class: m.broken.class, Greet: greeting, text: m.broken.text}, m.handling
 	if was == invokeRecord {
@@ -70,9 +73,11 @@ func (m *Mailbox) ended() {
 	if greeting {
 		m.greet, m.ungreeted = true, true
 	}
-	if m.unasked == nil {
-		m.unasked, m.about = f, about
+	if m.unasked != nil {
+		return f.Err
 	}
+	m.unasked, m.about = f, about
+	return nil
 }
 
 // ask brings a fault that is no record's to the supervisor. A claim that is being given up needs no decision about
@@ -159,6 +164,9 @@ func (m *Mailbox) chooseFarewell() job {
 }
 
 func (m *Mailbox) chooseRecord() job {
+	if _, pins := m.backlog.Pins(); pins {
+		return job{kind: copyHead}
+	}
 	if !m.mayDeliver() {
 		return job{}
 	}

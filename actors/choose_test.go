@@ -181,6 +181,7 @@ func TestOneFaultAtATime(t *testing.T) {
 		first := r.last()
 		time.Sleep(2 * time.Minute)
 		r.wantFaults("Handler 0/0")
+		r.wantFarewells(1) // a third one: there is nobody to ask, but it does not go unsaid
 		retry(time.Hour)(first)
 		if second := r.last(); second.fault == nil || second.fault.Record != nil || second.fault.Err.Error() != "panic: 1" {
 			t.Fatalf("then asked about %v", second)
@@ -296,7 +297,7 @@ func (*escalator) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, _ *a
 	sup.EscalateFailure(reason, message)
 }
 
-// large is a batch of one record with a value of its own.
+// large is a batch of one record whose key and value alias the fetch.
 type large struct {
 	samples
 
@@ -306,7 +307,7 @@ type large struct {
 func (l large) Size(int) int { return len(l.value) + messages.RecordOverhead }
 func (l large) Read(i int, r *messages.Record) {
 	l.samples.Read(i, r)
-	r.Value = l.value[:]
+	r.Key, r.Value = l.value[:10], l.value[:]
 }
 
 // short is a batch of one small record whose value aliases a whole fetch.
@@ -366,5 +367,88 @@ func TestFinishedRecordsKeepNoLargeValues(t *testing.T) {
 			t.Errorf("%d of 50 finished values are alive", alive)
 		}
 		r.wantFirst(50)
+	})
+}
+
+// A head may be parked for days, and a failure stands in the status until the next one: neither keeps the fetch.
+func TestWhatWaitsKeepsNoFetch(t *testing.T) {
+	var fetched weak.Pointer[[100_000]byte]
+	deliver := func(r *rig) {
+		l := large{from(0), new([100_000]byte)}
+		fetched = weak.Make(l.value)
+		r.box.Deliver(r.seek, l, Extent{})
+		synctest.Wait()
+	}
+	failing := func(fail func() error) func(*rig) {
+		return func(r *rig) {
+			r.verdict = park
+			r.handle = func(_ context.Context, rec *messages.Record) error {
+				if rec.Attempt == 0 {
+					return fail()
+				}
+				return nil
+			}
+			r.withHandler()
+			deliver(r)
+		}
+	}
+	for name, c := range map[string]struct {
+		park  func(*rig)
+		again string
+	}{
+		"an error": {failing(func() error { return errors.New("no") }), "0/1"},
+		"a panic":  {failing(func() error { panic("no") }), "0/1"},
+		"a Goexit": {failing(func() error { runtime.Goexit(); return nil }), "0/1"},
+		"a park of the previous owner's": {func(r *rig) {
+			r.withHandler()
+			r.seek = r.box.Open(0, 7, Progress{Attempt: 3, Parked: true, Reason: "poison"})
+			deliver(r)
+		}, "0/3"},
+		"a park without a verdict": {func(r *rig) {
+			r.withHandler()
+			r.box.Park("maintenance", messages.ClassHandler)
+			deliver(r)
+		}, "0/0"},
+	} {
+		// One after the other: they share the pointer.
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				c.park(r)
+				r.locked(func() { r.faults, r.log = nil, nil })
+				gone := func(what string) {
+					t.Helper()
+					runtime.GC()
+					runtime.GC()
+					if fetched.Value() != nil {
+						t.Errorf("%s: the fetch is alive", what)
+					}
+				}
+				gone("parked")
+				if s := r.box.Snapshot(); s.State != messages.StateParked || s.Depth != 1 {
+					t.Errorf("%+v", s)
+				}
+				if err := r.box.RetryHead(0); err != nil {
+					t.Error(err)
+				}
+				r.said(c.again)
+				r.wantCommitted(1)
+				r.end()
+			})
+		})
+	}
+}
+
+// A handler panics because it was told to give up: that is no failure, and still a bug that somebody wants to know of.
+func TestAPanicUnderAnEndedContextIsReported(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handle = func(ctx context.Context, _ *messages.Record) error { <-ctx.Done(); panic("bug") }
+		r.withHandler()
+		r.deliver(0)
+		r.box.Revoke(&messages.Revoked{})
+		r.box.Cancel(messages.ErrRevoked)
+		r.said("0/0", "terminated")
+		r.wantFaults()
+		r.wantFarewells(1)
 	})
 }

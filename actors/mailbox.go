@@ -187,7 +187,8 @@ func (m *Mailbox) runnable() bool {
 	case m.suspended:
 		return false
 	}
-	return m.sourceDue() || m.greetDue() || m.control.len() > 0 || m.recordDue()
+	_, pins := m.backlog.Pins()
+	return m.sourceDue() || m.greetDue() || m.control.len() > 0 || pins || m.recordDue()
 }
 
 // greetDue: who failed in Assigned, and is parked for it, waits until somebody acts.

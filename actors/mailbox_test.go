@@ -46,6 +46,20 @@ func TestAssignedComesBeforeRecordsThatWaitAlready(t *testing.T) {
 	})
 }
 
+// The start of the claim may not be known for an hour. Messages need not wait for that; records do.
+func TestMessagesDoNotWaitForAssigned(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.ofActor()
+		r.spawn()
+		r.send("hello")
+		r.said("1 started", "1 hello")
+		r.open()
+		r.deliver(0)
+		r.send("hello again")
+		r.said("1 assigned at 0", "1: 0/0", "1 hello again")
+	})
+}
+
 func TestWhoGoesFirst(t *testing.T) {
 	bubble(t, func(r *rig) {
 		release := make(chan struct{})

@@ -78,6 +78,8 @@ type partition struct {
 // after Receive has returned whether that was the last one it waits for.
 func (p *partition) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
+	case release:
+		return
 	case *actor.Started:
 		p.produce()
 	case *actor.Stopping, *actor.Restarting:

@@ -63,13 +63,18 @@ func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, set: Settings{
-			Claim:   messages.Claim{Group: "g", Topic: "orders", Partition: 3, Sequence: 17},
-			Context: context.Background(), Records: 1000, Bytes: 1 << 20, Budget: NewBudget(64 << 20),
-		}}
+		r := newRig(t)
 		test(r)
 		r.end()
 	})
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	return &rig{t: t, set: Settings{
+		Claim:   messages.Claim{Group: "g", Topic: "orders", Partition: 3, Sequence: 17},
+		Context: context.Background(), Records: 1000, Bytes: 1 << 20, Budget: NewBudget(64 << 20),
+	}}
 }
 
 // withHandler starts a claim with the plain handler, open at offset 0.
@@ -265,7 +270,7 @@ func (a *asked) String() string {
 func (a *asked) judge(d messages.Decision) {
 	f := messages.Failure{Topic: "orders", Partition: 3, Offset: -1, Class: a.fault.Class, Err: a.fault.Err}
 	if a.fault.Record != nil {
-		f.Offset, f.Attempt = a.fault.Record.Offset, a.fault.Record.Attempt
+		f.Offset, f.Attempt, f.Key = a.fault.Record.Offset, a.fault.Record.Attempt, a.fault.Record.Key
 	}
 	if !a.r.box.Judge(a.fault, f, d) {
 		a.r.say("verdict refused")

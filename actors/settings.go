@@ -50,8 +50,9 @@ type Hooks struct {
 type Report struct {
 	Source error // the source gave up at Offset
 	Offset int64
-	// Farewell: a panic in Revoked, Lost, Stopping, Stopped or Restarting, or any fault that is no record's while the
-	// claim is being given up: reported, and nothing else.
+	// Farewell is a fault that is reported and nothing else, because nobody decides about it: a panic in Revoked, Lost,
+	// Stopping, Stopped or Restarting; while the claim is being given up, any that is no record's, a handler's panic, and
+	// the error of a record that was kept; and a third one, while a second waits for the verdict on the first.
 	Farewell error
 	Sought   bool // a handler's SeekTo moved the partition from Offset to SoughtTo
 	SoughtTo int64

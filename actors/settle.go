@@ -38,6 +38,9 @@ func (m *Mailbox) settle() job {
 	case unwanted(m.claim) && o.class != messages.ClassUnanswered:
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
 		m.unwanted = true             // it would come again at once, for ever
+		if o.class == messages.ClassPanic {
+			return reporting(Report{Farewell: o.err})
+		}
 		return job{}
 	}
 	switch {

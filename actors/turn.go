@@ -44,6 +44,7 @@ const (
 	invokeRecord
 	escalateFault
 	seekSource
+	copyHead
 	again // only the side effects
 )
 
@@ -80,6 +81,8 @@ func (m *Mailbox) turn() (enter bool) {
 			m.escalate(j, invoker)
 		case seekSource:
 			m.set.Seek(j.rare.offset, j.rare.seek)
+		case copyHead:
+			m.copyHead()
 		case again:
 		}
 	}
@@ -113,8 +116,34 @@ func (m *Mailbox) escalate(j job, invoker actor.MessageInvoker) {
 		m.mu.Lock()
 		m.backlog.Fail(r.Offset, again)
 		m.mu.Unlock()
+		if _, ok := j.rare.reason.(*messages.PanicError); ok { //nolint:errorlint // of the mailbox's own making, or harmless
+			invoker.InvokeUserMessage(release{})
+		}
 	}
 	invoker.EscalateFailure(j.rare.reason, j.message)
+}
+
+// release makes protoactor's context forget the record whose handler panicked. It does so itself when Receive returns;
+// else the context keeps the message, and with it the fetch, until the next one, and a parked actor gets none for days.
+type release struct{}
+
+// NotInfluenceReceiveTimeout is protoactor's mark for what is no sign of life.
+func (release) NotInfluenceReceiveTimeout() {}
+
+// copyHead gives a parked head bytes of its own, without the lock: its value may be large.
+func (m *Mailbox) copyHead() {
+	m.mu.Lock()
+	t, ok := m.backlog.Pins()
+	m.mu.Unlock()
+	if !ok {
+		return
+	}
+	r := new(messages.Record)
+	t.Read(r)
+	r = r.Clone()
+	m.mu.Lock()
+	m.backlog.Own(t, r)
+	m.mu.Unlock()
 }
 
 // recovered deals with a panic, or a Goexit (r is nil), of user code. It answers whether this goroutine goes on.

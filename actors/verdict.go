@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -21,14 +22,14 @@ func (m *Mailbox) Fault() *Fault {
 // A delay holds the head, not the actor: messages to it go on. For a fault that is no record's, the caller waits
 // before it resumes or restarts.
 func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision) bool {
-	o := examine(failure.Err)
+	failure, text := lasting(failure)
 	m.mu.Lock()
 	if m.fault == nil || m.fault != f {
 		m.mu.Unlock()
 		return false
 	}
 	m.fault = nil
-	m.remember(failure, o, d)
+	m.remember(&failure, text, &d)
 	switch d.Action {
 	case messages.ActionRetry:
 		m.counters.Retried++
@@ -76,22 +77,29 @@ func (m *Mailbox) passOver(f *Fault) (gaveUp bool) {
 
 // Note records a fault that reached the supervisor by another way than the mailbox, for status.
 func (m *Mailbox) Note(failure messages.Failure, d messages.Decision) {
-	o := examine(failure.Err)
+	failure, text := lasting(failure)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remember(failure, o, d)
+	m.remember(&failure, text, &d)
 	if d.Action == messages.ActionPark || d.Action == messages.ActionEscalate {
 		m.park(d.Reason, failure.Class)
 	}
 }
 
-// remember notes a failure for status, which asks the error nothing any more.
-func (m *Mailbox) remember(failure messages.Failure, o *outcome, d messages.Decision) {
-	m.failed = ""
-	if o != nil {
-		failure.Err, m.failed = o.err, o.text
+// lasting is a failure as status keeps it, with its error's text: asked once, and without the lock, it is user code. The
+// key may be a part of a fetch.
+func lasting(failure messages.Failure) (messages.Failure, string) {
+	failure.Key = bytes.Clone(failure.Key)
+	o := examine(failure.Err)
+	if o == nil {
+		return failure, ""
 	}
-	m.failure, m.decision = &failure, &d
+	failure.Err = o.err
+	return failure, o.text
+}
+
+func (m *Mailbox) remember(failure *messages.Failure, text string, d *messages.Decision) {
+	m.failure, m.failed, m.decision = failure, text, d
 	m.counters.Failed++
 }
 

@@ -54,7 +54,7 @@ func newAccount(b *bank) *account {
 // active is the usual behaviour.
 func (a *account) active(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case *messages.Assigned: // the first message of every incarnation
+	case *messages.Assigned: // to every incarnation, before its first record
 		a.claim = m.Claim
 		a.total = a.bank.load(m.Claim.Partition)
 		fmt.Printf("partition %d: incarnation %d begins with a total of %d\n", m.Claim.Partition, m.Incarnation, a.total)
