@@ -19,9 +19,9 @@ type Claim struct {
 func (c Claim) String() string { return fmt.Sprintf("%s/%d#%d", c.Topic, c.Partition, c.Sequence) }
 
 // Assigned comes to every incarnation of a partition actor after Started and before its first record, again if the
-// actor fails at it. Other messages may come before it: it waits until the claim's start is known, for as long as the store or the group's
-// coordinator is away, and after a failure in it for as long as the policy says. The actor is not cut off meanwhile from
-// its children, its timers, and those who ask it.
+// actor fails at it. Other messages may come before it: it waits until the claim's start is known, for as long as the
+// store or the group's coordinator is away, and after a failure in it for as long as the policy says. The actor is not
+// cut off meanwhile from its children, its timers, and those who ask it.
 type Assigned struct {
 	Claim Claim
 	// Incarnation counts from 1; a restart makes the next one.
