@@ -82,7 +82,8 @@ type Config struct {
 
 	// Sarama may change the configuration that dials, last of all: Net, Version, ClientID and MetricRegistry. A
 	// change to RackID, Metadata, and to what of Net is about requests, has no effect and gives a warning; anything
-	// else that it changes is refused. It may be called more than once. Default: none.
+	// else that it changes is refused, and so is taking away what TLS or SASL has set, as a function that puts a whole
+	// configuration of its own there does. It may be called more than once. Default: none.
 	Sarama func(*sarama.Config)
 
 	warnings []string // of ConfigFromEnv

@@ -19,24 +19,14 @@ var defaultVersion = sarama.V3_6_0_0
 // rebalances) and the fetches that follow leaders.
 var oldestVersion = sarama.V2_4_0_0
 
-// saramaConfig makes the configuration that dials: ours, then TLS and SASL, then what the user's function
-// changes. It also returns the faults that come to light on the way.
+// saramaConfig is the configuration that dials, and the faults that come to light on the way.
 func (c Config) saramaConfig() (*sarama.Config, []error) {
-	s := sarama.NewConfig()
-	s.Version = defaultVersion
-	s.ClientID = "ottla"
-	s.Metadata.AllowAutoTopicCreation = false
-	var faults []error
-	for _, err := range split(security.Apply(s, security.TLS(c.TLS), security.SASL(c.SASL))) {
-		faults = append(faults, fmt.Errorf("ottla: Config.%w", err))
-	}
+	before, s, faults := c.dialing()
 	if c.Sarama == nil {
 		return s, faults
 	}
-
-	before := *s
-	c.Sarama(s)
-	for _, path := range changed("", reflect.ValueOf(before), reflect.ValueOf(*s)) {
+	faults = append(faults, c.undone(before, s)...)
+	for _, path := range changed("", reflect.ValueOf(*before), reflect.ValueOf(*s)) {
 		if _, tolerated := idle(path); !tolerated {
 			faults = append(faults, fmt.Errorf("ottla: Config.Sarama changes %s, which has no effect: %s", path, instead(path)))
 		}
@@ -55,6 +45,23 @@ func (c Config) saramaConfig() (*sarama.Config, []error) {
 	return s, faults
 }
 
+// dialing makes the configuration: ours, then TLS and SASL, which is before; then what the user's function changes.
+// The faults are those of TLS and SASL.
+func (c Config) dialing() (before, after *sarama.Config, faults []error) {
+	before = sarama.NewConfig()
+	before.Version = defaultVersion
+	before.ClientID = "ottla"
+	before.Metadata.AllowAutoTopicCreation = false
+	for _, err := range split(security.Apply(before, security.TLS(c.TLS), security.SASL(c.SASL))) {
+		faults = append(faults, fmt.Errorf("ottla: Config.%w", err))
+	}
+	changing := *before
+	if c.Sarama != nil {
+		c.Sarama(&changing)
+	}
+	return before, &changing, faults
+}
+
 // split takes joined errors apart.
 func split(err error) []error {
 	var joined interface{ Unwrap() []error }
@@ -69,17 +76,8 @@ func split(err error) []error {
 }
 
 // idleChanges lists the changed settings that are accepted and have no effect, each with the reason.
-func (c Config) idleChanges() (list []string) {
-	if c.Sarama == nil {
-		return nil
-	}
-	c.TLS, c.SASL = TLS{}, SASL{} // Validate tells their faults, and reads their files once
-	function := c.Sarama
-	c.Sarama = nil
-	before, _ := c.saramaConfig()
-	after := *before
-	function(&after)
-	for _, path := range changed("", reflect.ValueOf(*before), reflect.ValueOf(after)) {
+func idleChanges(before, after *sarama.Config) (list []string) {
+	for _, path := range changed("", reflect.ValueOf(*before), reflect.ValueOf(*after)) {
 		if why, ok := idle(path); ok && path != "Metadata.AllowAutoTopicCreation" {
 			list = append(list, fmt.Sprintf("changes %s, which has no effect: %s", path, why))
 		}

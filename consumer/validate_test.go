@@ -31,6 +31,12 @@ type advancer struct{ store }
 
 func (advancer) Advance(context.Context, messages.Claim, int64, int64) error { return nil }
 
+// wholeNew is what is written without a thought of what TLS and SASL have set.
+func wholeNew(s *sarama.Config) {
+	*s = *sarama.NewConfig()
+	s.Metadata.AllowAutoTopicCreation = false
+}
+
 func producer() actor.Actor { return nil }
 
 func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
@@ -130,10 +136,37 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 				s.Net.DialTimeout, s.Version, s.ClientID, s.RackID, s.Metadata.RefreshFrequency = 1, sarama.V4_0_0_0, "x", "y", 0
 			}
 		}, nil},
-		{"sarama: a whole new one", func(c *Config) {
+		{"sarama: a whole new one", func(c *Config) { c.Sarama = wholeNew }, nil},
+		{"sarama: a whole new one, and TLS", func(c *Config) {
+			c.TLS.Config, c.Sarama = &tls.Config{}, wholeNew
+		}, []string{"Sarama", "Net.TLS.Enable = false", "Config.TLS is set", "nothing would be encrypted", "leave Config.TLS out"}},
+		{"sarama: a whole new one, and SASL", func(c *Config) {
+			c.SASL, c.Sarama = SASL{Mechanism: SASLScramSHA256, User: "u", Password: "geheim"}, wholeNew
+		}, []string{"Sarama", "Net.SASL.Enable = false", "Config.SASL is set", "leave Config.SASL out"}},
+		{"sarama: another TLS configuration", func(c *Config) {
+			c.TLS.ServerName, c.Sarama = "kafka", func(s *sarama.Config) { s.Net.TLS.Config = &tls.Config{} }
+		}, []string{"Sarama", "replaces Net.TLS.Config", "Config.TLS is set", "leave Config.TLS out"}},
+		{"sarama: another user", func(c *Config) {
+			c.SASL = SASL{Mechanism: SASLPlain, User: "u", Password: "geheim"}
+			c.Sarama = func(s *sarama.Config) { s.Net.SASL.User, s.Net.SASL.Password = "v", "geheimer" }
+		}, []string{"Sarama", "replaces Net.SASL.User, Net.SASL.Password", "Config.SASL is set"}},
+		{"sarama: no SCRAM", func(c *Config) {
+			c.SASL = SASL{Mechanism: SASLScramSHA512, User: "u", Password: "geheim"}
+			c.Sarama = func(s *sarama.Config) { s.Net.SASL.SCRAMClientGeneratorFunc = nil }
+		}, []string{"Sarama", "replaces Net.SASL.SCRAMClientGeneratorFunc"}},
+		{"sarama: another token", func(c *Config) {
+			c.SASL = SASL{Mechanism: SASLOAuthBearer, Token: func(context.Context) (string, error) { return "geheim", nil }}
+			c.Sarama = func(s *sarama.Config) { s.Net.SASL.TokenProvider = nil }
+		}, []string{"Sarama", "replaces Net.SASL.TokenProvider"}},
+		{"sarama: beside TLS and SASL", func(c *Config) {
+			c.TLS.Config, c.SASL = &tls.Config{}, SASL{Mechanism: SASLScramSHA512, User: "u", Password: "geheim"}
 			c.Sarama = func(s *sarama.Config) {
-				*s = *sarama.NewConfig()
-				s.Metadata.AllowAutoTopicCreation = false
+				s.Net.TLS.Config.ServerName, s.Net.SASL.AuthIdentity, s.Net.DialTimeout = "kafka", "x", 1
+			}
+		}, nil},
+		{"sarama: all of TLS and SASL", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) {
+				s.Net.TLS.Enable, s.Net.SASL.Enable, s.Net.SASL.User, s.Net.SASL.Password = true, true, "u", "geheim"
 			}
 		}, nil},
 		{"sarama: creates topics", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Metadata.AllowAutoTopicCreation = true } },

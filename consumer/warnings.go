@@ -22,11 +22,20 @@ func (c Config) Warnings() []string {
 	if b, p := full.Backlog.Bytes, full.Fetch.PartitionBytes; b > 0 && b < p {
 		warn("Backlog.Bytes = %d: below Fetch.PartitionBytes, which is %d: each fetch fills it, and the partition waits for every one: raise it to a few fetches", b, p)
 	}
-	if c.SASL.Mechanism == SASLPlain && !c.TLS.on() && c.Sarama == nil {
-		warn("SASL.Mechanism = %q: the password crosses the network in clear: set TLS", c.SASL.Mechanism)
+	before, dials, _ := c.dialing()
+	if secret := inClear(dials); secret != "" {
+		list = append(list, fmt.Sprintf("ottla: %s = %q: %s crosses the network in clear: set TLS", c.saslField(), dials.Net.SASL.Mechanism, secret))
 	}
-	for _, change := range c.idleChanges() {
+	for _, change := range idleChanges(before, dials) {
 		list = append(list, "ottla: Config.Sarama "+change)
 	}
 	return list
+}
+
+// saslField is where the mechanism was set.
+func (c Config) saslField() string {
+	if c.SASL.on() {
+		return "Config.SASL.Mechanism"
+	}
+	return "Config.Sarama: Net.SASL.Mechanism"
 }

@@ -21,7 +21,23 @@ func TestWarnings(t *testing.T) {
 		{"small backlog", func(c *Config) { c.Backlog.Bytes = 100_000 }, []string{"Backlog.Bytes", "100000", "Fetch.PartitionBytes, which is 1048576", "raise it"}},
 		{"password in clear", func(c *Config) { c.SASL = SASL{Mechanism: SASLPlain, User: "u", Password: "geheim"} }, []string{"SASL.Mechanism", "PLAIN", "set TLS"}},
 		{"password over TLS", func(c *Config) { c.SASL, c.TLS.Config = SASL{Mechanism: SASLPlain}, &tls.Config{} }, nil},
-		{"password, and TLS may be on", func(c *Config) { c.SASL, c.Sarama = SASL{Mechanism: SASLPlain}, func(*sarama.Config) {} }, nil},
+		{"password in clear, and a function that leaves it so", func(c *Config) { c.SASL, c.Sarama = SASL{Mechanism: SASLPlain}, func(*sarama.Config) {} }, []string{"SASL.Mechanism", "the password", "set TLS"}},
+		{"password, and TLS by sarama's configuration", func(c *Config) {
+			c.SASL, c.Sarama = SASL{Mechanism: SASLPlain}, func(s *sarama.Config) { s.Net.TLS.Enable = true }
+		}, nil},
+		{"password by sarama's configuration", func(c *Config) {
+			c.Sarama = func(s *sarama.Config) {
+				s.Net.SASL.Enable, s.Net.SASL.User, s.Net.SASL.Password = true, "u", "geheim"
+			}
+		}, []string{"Sarama: Net.SASL.Mechanism", "the password", "set TLS"}},
+		{"TLS taken away again", func(c *Config) {
+			c.SASL, c.TLS.Config = SASL{Mechanism: SASLPlain}, &tls.Config{}
+			c.Sarama = func(s *sarama.Config) { s.Net.TLS.Enable = false }
+		}, []string{"SASL.Mechanism", "the password", "set TLS"}},
+		{"token in clear", func(c *Config) { c.SASL = SASL{Mechanism: SASLOAuthBearer} }, []string{"SASL.Mechanism", "the token", "set TLS"}},
+		{"what TLS has made is changed in its place", func(c *Config) {
+			c.TLS.Config, c.Sarama = &tls.Config{}, func(s *sarama.Config) { s.Net.TLS.Config.ServerName = "kafka" }
+		}, nil},
 		{"rack", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.RackID = "a" } }, []string{"Sarama", "RackID", "leaders only"}},
 		{"metadata", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Metadata.Retry.Max = 7 } }, []string{"Sarama", "Metadata.Retry.Max", "no effect"}},
 		{"read timeout", func(c *Config) { c.Sarama = func(s *sarama.Config) { s.Net.ReadTimeout = 7 } }, []string{"Sarama", "Net.ReadTimeout", "a deadline of its own"}},
