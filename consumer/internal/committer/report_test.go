@@ -16,9 +16,9 @@ func TestFailuresAreToldMoreAndMoreRarely(t *testing.T) {
 			told = append(told, at)
 		}
 	}
-	want := []time.Duration{0, 1, 3, 7, 15, 31, 63, 123}
+	want := []int{0, 1, 3, 7, 15, 31, 63, 123}
 	for i, at := range want {
-		if told[i] != at*time.Second {
+		if told[i] != time.Duration(at)*time.Second {
 			t.Errorf("told at %v, want %d s as number %d", told[i], at, i)
 		}
 	}
