@@ -77,7 +77,9 @@ type Config struct {
 
 	// Logger takes everything that is logged, protoactor's and sarama's own lines included. Default: slog.Default().
 	Logger *slog.Logger
-	// LogContents adds keys and values of failed records to the log. Default: false.
+	// LogContents adds keys and values of failed records to the log. Default: false. Without it nothing of a record
+	// is shown, in the log or over HTTP, by what is Ottla's: failures to decode are told without their values. The
+	// text of an error or a panic of a handler's own is shown as it is: keep contents out of it.
 	LogContents bool
 
 	// Sarama may change the configuration that dials, last of all: Net, Version, ClientID and MetricRegistry. A

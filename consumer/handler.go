@@ -32,8 +32,8 @@ func Envelope[T any](handle func(ctx context.Context, rec *Record, v T) error) H
 }
 
 // Typed decodes each record with a decoder of your own before it is handled. An error of the decoder becomes a
-// *messages.DecodeError, if it is none yet, and so a failure of messages.ClassDecode. The decoder may read key and
-// headers too; it is called for many partitions at once.
+// *messages.DecodeError, if it is none yet, and so a failure of messages.ClassDecode, in whose text its own does not
+// stand: it may quote the record. The decoder may read key and headers too; it is called for many partitions at once.
 func Typed[T any](decode func(*Record) (T, error), handle func(ctx context.Context, rec *Record, v T) error) Handler {
 	if decode == nil || handle == nil {
 		return nil // Validate then says that there is no handler, at start-up and not at the first record
@@ -42,7 +42,7 @@ func Typed[T any](decode func(*Record) (T, error), handle func(ctx context.Conte
 		v, err := decode(rec)
 		if err != nil {
 			var known *messages.DecodeError
-			if !errors.As(err, &known) {
+			if !errors.As(err, &known) || !errors.Is(known, err) { // the text of what wraps one may show contents
 				err = &messages.DecodeError{Err: err}
 			}
 			return err

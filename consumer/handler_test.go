@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ottla-go/ottla/messages"
@@ -47,6 +49,22 @@ func TestTypedHandlers(t *testing.T) {
 				t.Errorf("handled %+v, want %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+// Whatever a decoder says of a record stays inside the error.
+func TestADecodersTextIsNotShown(t *testing.T) {
+	handle := func(context.Context, *Record, order) error { return nil }
+	errOwn := errors.New("letters")
+	for name, err := range map[string]error{
+		"own":     errOwn,
+		"wrapped": fmt.Errorf("letters: %w", &messages.DecodeError{Err: errOwn}),
+		"known":   &messages.DecodeError{Err: errOwn},
+	} {
+		got := Typed(func(*Record) (order, error) { return order{}, err }, handle)(t.Context(), &Record{})
+		if got == nil || strings.Contains(got.Error(), "letters") || !errors.Is(got, errOwn) {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package messages
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -52,7 +51,7 @@ func DecodeEnvelope[T any](r *Record) (T, error) {
 		return none, &DecodeError{err}
 	}
 	if e.MetaData == nil {
-		return none, &DecodeError{errors.New(`the JSON envelope has no "metaData" (expected {"metaData":{…},"value":…})`)}
+		return none, &DecodeError{reason(`the JSON envelope has no "metaData" (expected {"metaData":{…},"value":…})`)}
 	}
 	if e.Value == nil {
 		return none, absent[T]("the envelope has no value")
@@ -105,7 +104,7 @@ func absent[T any](what string) error {
 	if t.Kind() == reflect.Pointer || isUnit[T]() {
 		return nil
 	}
-	return &DecodeError{fmt.Errorf("%s, and %v cannot be absent: use *%v to accept it", what, t, t)}
+	return &DecodeError{reason(fmt.Sprintf("%s, and %v cannot be absent: use *%v to accept it", what, t, t))}
 }
 
 // RequestID is the id of the request that led to the record: from the JSON envelope, else from the header

@@ -78,14 +78,3 @@ func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
-
-// DecodeError is the failure of a value that could not be decoded.
-type DecodeError struct{ Err error }
-
-// Error says what could not be decoded and why.
-func (e *DecodeError) Error() string {
-	return "ottla: cannot decode the record's value: " + e.Err.Error()
-}
-
-// Unwrap returns the decoder's error.
-func (e *DecodeError) Unwrap() error { return e.Err }
