@@ -64,7 +64,8 @@ type Config struct {
 	// together with its coordinator. Default: 45s.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for members to give up partitions and join. A handler that is
-	// still running when it is over, less a reserve for cancelling it, is abandoned. Default: 1m.
+	// still running when it is over, less a reserve for cancelling it, is abandoned. At least twice HeartbeatInterval.
+	// Default: 1m.
 	RebalanceTimeout time.Duration
 	// HeartbeatInterval is the time between two signs of life; with it, a rebalance is noticed. At most half of
 	// SessionTimeout. Default: 3s.
@@ -145,7 +146,7 @@ type Commit struct {
 	// Mode weighs throughput against duplicates after a crash. Default: CommitCoalesced.
 	Mode CommitMode
 	// Interval is the least time between two requests of CommitCoalesced while backlogs are not empty; an empty one
-	// commits at once. 1ns means none. Default: 20ms.
+	// commits at once. 1ns means none. CommitEach has no interval. Default: 20ms.
 	Interval time.Duration
 }
 

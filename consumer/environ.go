@@ -16,8 +16,9 @@ import (
 )
 
 // ConfigFromEnv reads a configuration from environment variables; os.Getenv is a getenv, a closure gives the names
-// a prefix, a map's look-up gives a test its values. A variable that is empty counts as not set, and leaves its
-// field zero, which means its default. Topics, and Handler or Actor, are for the program to set.
+// a prefix, a map's look-up gives a test its values. A variable that is blank counts as not set, and leaves its
+// field zero, which means its default; white space around a value is not part of it, but for a password. Topics, and
+// Handler or Actor, are for the program to set.
 //
 //	KAFKA_BROKER_ADDRESSES   host:port,host:port,…                            Brokers
 //	KAFKA_GROUP_ID           the consumer group                               Group
@@ -46,9 +47,13 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		faults []error
 	)
 	for _, v := range variables {
-		value := strings.TrimSpace(getenv(v.name))
-		if value == "" {
+		value := getenv(v.name)
+		bare := strings.TrimSpace(value)
+		if bare == "" {
 			continue
+		}
+		if !v.exact {
+			value = bare
 		}
 		if err := v.read(&c, value); err != nil {
 			faults = append(faults, fmt.Errorf("ottla: %s=%q: %w", v.name, value, err))
@@ -58,10 +63,11 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 }
 
 // variable is one environment variable; read puts its value into the configuration or says what is wrong and
-// what would be right.
+// what would be right. White space around an exact value is part of it.
 type variable struct {
-	name string
-	read func(c *Config, value string) error
+	name  string
+	exact bool
+	read  func(c *Config, value string) error
 }
 
 var variables = []variable{
@@ -104,7 +110,13 @@ var variables = []variable{
 	{name: "KAFKA_TLS_KEY_FILE", read: text(func(c *Config) *string { return &c.TLS.KeyFile })},
 	{name: "KAFKA_SASL_MECHANISM", read: text(func(c *Config) *string { return &c.SASL.Mechanism })},
 	{name: "KAFKA_SASL_USERNAME", read: text(func(c *Config) *string { return &c.SASL.User })},
-	{name: "KAFKA_SASL_PASSWORD", read: text(func(c *Config) *string { return &c.SASL.Password })},
+	{name: "KAFKA_SASL_PASSWORD", exact: true, read: func(c *Config, value string) error {
+		if strings.TrimSpace(value) != value {
+			c.warnings = append(c.warnings, "ottla: KAFKA_SASL_PASSWORD begins or ends with white space, which is taken for a part of it: a file's last line end, for example, is to be left out")
+		}
+		c.SASL.Password = value
+		return nil
+	}},
 	{name: "KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", read: func(_ *Config, value string) error {
 		if value == "0" {
 			return nil

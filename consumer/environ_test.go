@@ -73,6 +73,35 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// White space belongs to a password, and to nothing else; whose password has some without wanting it is told.
+func TestEnvironmentKeepsThePasswordAsItIs(t *testing.T) {
+	for value, warned := range map[string]bool{"a b": false, " pass ": true, "pass\n": true} {
+		c, err := fromMap(map[string]string{
+			"KAFKA_SASL_PASSWORD": value, "KAFKA_SASL_USERNAME": " u ", "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256\n", "KAFKA_GROUP_ID": " billing ",
+		})
+		if err != nil || c.SASL.Password != value || c.SASL.User != "u" || c.SASL.Mechanism != SASLScramSHA256 || c.Group != "billing" {
+			t.Errorf("%q: got %q as %v, %v", value, c.SASL.Password, c.SASL, err)
+		}
+		got := c.Warnings()
+		if (len(got) == 1) != warned || warned && (!strings.Contains(got[0], "KAFKA_SASL_PASSWORD") || strings.Contains(got[0], "pass")) {
+			t.Errorf("%q: the warnings are %q", value, got)
+		}
+	}
+}
+
+// A rebalance that is over before its first heartbeat loses everything, each time.
+func TestEnvironmentOfAShortRebalance(t *testing.T) {
+	c, err := fromMap(map[string]string{"KAFKA_MAX_POLL_INTERVAL_MS": "5000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok := good()
+	ok.RebalanceTimeout = c.RebalanceTimeout
+	if err := ok.Validate(); err == nil || !strings.Contains(err.Error(), "RebalanceTimeout = 5s") || !strings.Contains(err.Error(), "KAFKA_MAX_POLL_INTERVAL_MS") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEnvironmentOfNothingIsTheZeroConfig(t *testing.T) {
 	asked := map[string]bool{}
 	c, err := ConfigFromEnv(func(name string) string { asked[name] = true; return " " })

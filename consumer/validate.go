@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -21,9 +19,7 @@ import (
 func (c Config) Validate() error {
 	f := &faults{}
 	f.brokers(c.Brokers)
-	if c.Group == "" {
-		f.add("Group", `""`, "there is no group", "name the consumer group")
-	}
+	f.group(c.Group)
 	f.topics(c.Topics)
 	f.handler(c)
 	f.policy(c)
@@ -31,6 +27,7 @@ func (c Config) Validate() error {
 	f.limits(full)
 	f.choices(full)
 	f.offsets(c)
+	f.commit(c)
 	if c.InstanceID != "" && !legalName(c.InstanceID) {
 		f.add("InstanceID", strconv.Quote(c.InstanceID), "Kafka refuses it", "use 1 to 249 letters, digits, dots, dashes and underscores")
 	}
@@ -49,45 +46,6 @@ func (f *faults) add(field, value, problem, remedy string) {
 // fault is the one form of a fault's text.
 func fault(field, value, problem, remedy string) error {
 	return fmt.Errorf("ottla: Config.%s = %s: %s: %s", field, value, problem, remedy)
-}
-
-func (f *faults) brokers(list []string) {
-	const remedy = `give host:port, for example "localhost:9092"`
-	if len(list) == 0 {
-		f.add("Brokers", "[]", "there is no broker to ask", remedy)
-	}
-	for i, b := range list {
-		field := fmt.Sprintf("Brokers[%d]", i)
-		host, port, err := net.SplitHostPort(b)
-		number, notNumber := strconv.ParseUint(port, 10, 16)
-		switch {
-		case strings.Contains(b, "://"):
-			f.add(field, strconv.Quote(b), "a broker has no scheme", remedy+"; TLS and SASL are fields of their own")
-		case err != nil || host == "" || notNumber != nil || number == 0:
-			f.add(field, strconv.Quote(b), "it is no address", remedy)
-		}
-	}
-}
-
-func (f *faults) topics(list []string) {
-	if len(list) == 0 {
-		f.add("Topics", "[]", "there is nothing to consume", "name at least one topic")
-	}
-	for i, t := range list {
-		field := fmt.Sprintf("Topics[%d]", i)
-		switch {
-		case !legalName(t):
-			f.add(field, strconv.Quote(t), "no topic can have this name", "use 1 to 249 letters, digits, dots, dashes and underscores; patterns are not supported")
-		case slices.Contains(list[:i], t):
-			f.add(field, strconv.Quote(t), "it is listed before", "remove one of both")
-		}
-	}
-}
-
-// legalName is Kafka's rule for topics and instance ids (org.apache.kafka.common.internals.Topic.validate).
-func legalName(s string) bool {
-	const legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-	return s != "" && s != "." && s != ".." && len(s) <= 249 && strings.Trim(s, legal) == ""
 }
 
 func (f *faults) handler(c Config) {
@@ -164,6 +122,10 @@ func (f *faults) limits(full Config) {
 		f.add("HeartbeatInterval", h.String(), "it is above half of SessionTimeout, which is "+s.String()+", so that one lost heartbeat ends the membership",
 			"lower it, to a third of SessionTimeout or less, or raise SessionTimeout")
 	}
+	if h, r := full.HeartbeatInterval, full.RebalanceTimeout; r/2 < h && h > 0 && r > 0 {
+		f.add("RebalanceTimeout", r.String(), "it is below twice HeartbeatInterval, which is "+h.String()+": members learn of a rebalance by a heartbeat, and would come too late and lose everything each time",
+			"raise it (in the environment KAFKA_MAX_POLL_INTERVAL_MS), or lower HeartbeatInterval")
+	}
 }
 
 // order wants large ≥ small; either may be a default.
@@ -216,8 +178,18 @@ func (f *faults) offsets(c Config) {
 		f.add("Offsets.Start", "unset", fmt.Sprintf("with Offsets.Store (%T) nobody else knows where a partition begins that the store does not know", c.Offsets.Store),
 			"choose Earliest, Latest, At(time) or Fail")
 	}
-	if !c.Offsets.AlsoToKafka && c.Commit != (Commit{}) {
-		f.add("Commit", fmt.Sprintf("{%v %v}", c.Commit.Mode, c.Commit.Interval), "with Offsets.Store nothing is committed to Kafka, so it has no effect",
-			"remove it, or set Offsets.AlsoToKafka")
+}
+
+// commit checks c as it was given, too.
+func (f *faults) commit(c Config) {
+	switch {
+	case c.Offsets.Store != nil && !c.Offsets.AlsoToKafka:
+		if c.Commit != (Commit{}) {
+			f.add("Commit", fmt.Sprintf("{%v %v}", c.Commit.Mode, c.Commit.Interval), "with Offsets.Store nothing is committed to Kafka, so it has no effect",
+				"remove it, or set Offsets.AlsoToKafka")
+		}
+	case c.Commit.Mode == CommitEach && c.Commit.Interval > 0:
+		f.add("Commit.Interval", c.Commit.Interval.String(), "with CommitEach every record is committed at once, so it has no effect",
+			"remove it, or set Commit.Mode to CommitCoalesced")
 	}
 }

@@ -91,7 +91,7 @@ func main() {
 	flag.Parse()
 	run := demonstrate
 	if *brokers != "" {
-		run = func(topic, group string) error { return consume(strings.Split(*brokers, ","), topic, group) }
+		run = func(topic, group string) error { return consume(demo.Addresses(*brokers), topic, group) }
 	}
 	if err := run(*topic, *group); err != nil {
 		fmt.Fprintln(os.Stderr, err)

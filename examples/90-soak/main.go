@@ -18,7 +18,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/ottla-go/ottla/consumer"
@@ -99,7 +98,7 @@ func (f *flags) config(brokers []string, tally *demo.Tally) consumer.Config {
 
 // consume runs against a real Kafka until it is told to stop.
 func (f *flags) consume() error {
-	cfg := f.config(strings.Split(f.brokers, ","), demo.NewTally())
+	cfg := f.config(demo.Addresses(f.brokers), demo.NewTally())
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	c, err := consumer.New(cfg)
 	if err != nil {

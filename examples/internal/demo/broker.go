@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -18,6 +19,16 @@ func Broker(topic string, partitions int32) (addrs []string, end func(), err err
 		return nil, nil, fmt.Errorf("start the in-process broker: %w", err)
 	}
 	return c.ListenAddrs(), c.Close, nil
+}
+
+// Addresses takes a flag's list of brokers apart: "a:9092, b:9092".
+func Addresses(list string) (addrs []string) {
+	for part := range strings.SplitSeq(list, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			addrs = append(addrs, part)
+		}
+	}
+	return addrs
 }
 
 // Order is what the examples produce, as JSON.
