@@ -16,10 +16,9 @@ func TestFailuresAreToldMoreAndMoreRarely(t *testing.T) {
 			told = append(told, at)
 		}
 	}
-	want := []int{0, 1, 3, 7, 15, 31, 63, 123}
-	for i, at := range want {
-		if told[i] != time.Duration(at)*time.Second {
-			t.Errorf("told at %v, want %d s as number %d", told[i], at, i)
+	for i, seconds := range []int{0, 1, 3, 7, 15, 31, 63, 123} {
+		if want := time.Duration(seconds) * time.Second; told[i] != want {
+			t.Errorf("told at %v, want %v as number %d", told[i], want, i)
 		}
 	}
 	if n := len(told); n < 60 || n > 70 {
