@@ -164,7 +164,7 @@ func (m *Member) do(now instant, a action) bool {
 	case notice:
 		m.notices.coordinator = a.err
 		if a.err != nil {
-			m.notices.coordinator = unreachable(m.options.Group, a.err, m.met, m.options.TLS)
+			m.notices.coordinator = unreachable(m.options.Group, a.err, m.met, m.options.TLS, len(m.machine.owned) > 0)
 		}
 		m.notices.update()
 	case fail:

@@ -52,12 +52,16 @@ func fault(topic string, t conn.Topic) error {
 }
 
 // unreachable is the notice of a coordinator that cannot be worked with. met: some broker has let us in before, so
-// that one which hangs up is not a matter of the security settings.
-func unreachable(group string, err error, met, tls bool) error {
+// that one which hangs up is not a matter of the security settings. owner: there are partitions that may be lost.
+func unreachable(group string, err error, met, tls, owner bool) error {
 	if !met || security.Denied(err) {
 		err = security.Explain(err, tls)
 	}
-	return fmt.Errorf("the coordinator of group %q cannot be worked with, and is looked for; what is owned is kept until the lease ends: %w", group, err)
+	kept := ""
+	if owner {
+		kept = "; what is owned is kept until the lease ends"
+	}
+	return fmt.Errorf("the coordinator of group %q cannot be worked with, and is looked for%s: %w", group, kept, err)
 }
 
 // denied says that every broker that was asked refuses us.

@@ -133,11 +133,16 @@ func TestDenied(t *testing.T) {
 			t.Errorf("%v, met %v: %v", x.err, x.met, got)
 		}
 	}
-	if text := unreachable("g", hung, false, false).Error(); !strings.Contains(text, "set TLS") {
+	if text := unreachable("g", hung, false, false, false).Error(); !strings.Contains(text, "set TLS") {
 		t.Errorf("%q", text)
 	}
-	if text := unreachable("g", hung, true, false).Error(); strings.Contains(text, "set TLS") {
+	if text := unreachable("g", hung, true, false, true).Error(); strings.Contains(text, "set TLS") {
 		t.Errorf("%q: it worked before", text)
+	}
+	for _, owner := range []bool{true, false} { // who owns nothing need not be told what becomes of it
+		if text := unreachable("g", hung, true, false, owner).Error(); strings.Contains(text, "until the lease ends") != owner {
+			t.Errorf("owner %v: %q", owner, text)
+		}
 	}
 }
 

@@ -147,6 +147,8 @@ func TestExplain(t *testing.T) {
 		sarama.ErrUnsupportedSASLMechanism: "SASL.Mechanism",
 		sarama.ErrIllegalSASLState:         "leave SASL out",
 		&net.DNSError{IsNotFound: true}:    "advertised.listeners",
+		&net.DNSError{IsTimeout: true}:     "name servers",
+		os.ErrDeadlineExceeded:             "Nobody answers there",
 	} {
 		if got := security.Explain(err, false).Error(); !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,6 +1,7 @@
 package security_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -124,6 +125,66 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is wrong with an address is no matter of security, and still says what to do.
+func TestConnectToWhereNoBrokerIs(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := free.Addr().String()
+	_ = free.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections in, and nobody reads from them
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	for _, x := range []struct {
+		name string
+		addr string
+		tls  security.TLS
+		want []string
+	}{
+		{"nothing listens", closed, security.TLS{}, []string{"connection refused", "Nothing listens there: check Brokers, and that the broker runs"}},
+		{"silence", silent.Addr().String(), security.TLS{}, []string{"does not answer", "the port of a Kafka broker", "if that port speaks TLS, set TLS"}},
+		{"silence, with TLS", silent.Addr().String(), security.TLS{Config: &tls.Config{}}, []string{"does not answer", "the port of a Kafka broker", "leave TLS out"}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			err := security.Explain(ask(t, x.addr, x.tls), x.tls.Enabled())
+			for _, part := range x.want {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("got %v, want %q", err, part)
+				}
+			}
+			if security.Denied(err) || security.HungUp(err) {
+				t.Errorf("%v is taken for one of the security settings", err)
+			}
+		})
+	}
+}
+
+// ask is the member's first question, which has little time.
+func ask(t *testing.T, addr string, tl security.TLS) error {
+	t.Helper()
+	c := sarama.NewConfig()
+	c.Version = sarama.V3_6_0_0
+	if err := security.Apply(c, tl, security.SASL{}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := conn.NewDialer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	cluster := conn.NewCluster(conn.Settings{Seeds: []string{addr}, Dial: d.Dial, Version: c.Version})
+	defer cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second/4)
+	defer cancel()
+	_, err = conn.Ask(ctx, cluster, func(cn conn.Conn) (*sarama.MetadataResponse, error) {
+		return cn.GetMetadata(&sarama.MetadataRequest{Version: 5})
+	})
+	return err
 }
 
 func TestARenewedCertificateIsUsed(t *testing.T) {

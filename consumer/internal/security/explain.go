@@ -1,11 +1,13 @@
 package security
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -25,7 +27,7 @@ func (e *Explained) Error() string { return e.Err.Error() + ". " + e.Remedy }
 func (e *Explained) Unwrap() error { return e.Err }
 
 // Explain adds the remedy to an error that a connection's first request came back with: what the network and
-// the brokers say of wrong security settings seldom names them. tlsOn says whether the connection was to be
+// the brokers say of wrong addresses and security settings seldom names them. tlsOn says whether the connection was to be
 // encrypted. Errors without a known remedy, and nil, are returned as they are.
 func Explain(err error, tlsOn bool) error {
 	if err == nil {
@@ -92,9 +94,22 @@ func remedy(err error, tlsOn bool) string {
 		return "The broker hung up: if its port speaks TLS, set TLS (TLS.CAFile where the CA is a private one); if it demands SASL, set SASL (and check user and password)"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "The name is not known here: check Brokers, and the brokers' advertised.listeners, which is what they name each other by"
+	case errors.As(err, &dns):
+		return "The name cannot be looked up: check this machine's name servers, and Brokers"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Nothing listens there: check Brokers, and that the broker runs"
+	case silent(err) && tlsOn:
+		return "Nobody answers there: check that Brokers names the port of a Kafka broker that this machine can reach; if that port does not speak TLS, leave TLS out"
+	case silent(err):
+		return "Nobody answers there: check that Brokers names the port of a Kafka broker that this machine can reach; if that port speaks TLS, set TLS"
 	default:
 		return ""
 	}
+}
+
+// silent says that the time for an answer, or for a connection, was over.
+func silent(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // HungUp says that the connection was closed where an answer was due. That is all that a plaintext client learns from a
