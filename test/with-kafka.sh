@@ -30,7 +30,8 @@
 #
 # Exit status: CMD's own; 77 when there can be no Kafka here (no java, no mvn, no openssl, a download that
 # failed); 1 when the nodes did not start, with their logs; 2 for wrong arguments.
-# Topics are not created by asking for them (auto.create.topics.enable=false).
+# Whoever asks for a topic in the wrong way creates it (auto.create.topics.enable=true, as brokers have it by default):
+# a client that has to leave that alone is found out.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -161,7 +162,7 @@ ssl.keystore.location=$dir/server-keystore.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=$dir/ca.pem
 log.dirs=$node/data
-auto.create.topics.enable=false
+auto.create.topics.enable=true
 default.replication.factor=$replicas
 min.insync.replicas=$in_sync
 offsets.topic.num.partitions=4

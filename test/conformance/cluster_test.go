@@ -43,7 +43,8 @@ func cluster(t testing.TB) *kafka {
 		k.brokers = real
 	} else {
 		k.cutter = &cutter{}
-		fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.ListenFn(k.cutter.listen))
+		fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.ListenFn(k.cutter.listen),
+			kfake.AllowAutoTopicCreation()) // so that a consumer which creates topics by asking for them is found out
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,6 +171,19 @@ func (k *kafka) ready(topic string, partitions int32) bool {
 // exists tells whether there is such a topic, and creates none.
 func (k *kafka) exists(topic string) bool { return k.ready(topic, 1) }
 
+// createsByAsking makes sure that the cluster creates a topic for whoever asks for it in the wrong way: else a scenario
+// in which nobody does so shows nothing.
+func (k *kafka) createsByAsking(t testing.TB) {
+	t.Helper()
+	topic := name("asked")
+	req := kmsg.NewPtrMetadataRequest()
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = &topic
+	req.Topics, req.AllowAutoTopicCreation = append(req.Topics, rt), true
+	ask[*kmsg.MetadataResponse](k, req)
+	eventually(t, "the cluster creates a topic that is asked for", func() bool { return k.exists(topic) })
+}
+
 // grow adds partitions to a topic.
 func (k *kafka) grow(topic string, partitions int32) {
 	k.t.Helper()
@@ -262,6 +276,46 @@ func (k *kafka) offsets(group, topic string) (map[int32]int64, error) {
 		}
 	}
 	return out, errors.Join(faults...)
+}
+
+// neverBack looks at the group's offsets until stop is called, and fails the test when one of them decreases. A look
+// takes a few milliseconds: what a commit of an old claim takes back, the new owner's next one hides again.
+func (k *kafka) neverBack(group, topic string) (stop func()) {
+	k.t.Helper()
+	over, stopped := make(chan struct{}), make(chan struct{})
+	looks := 0
+	go func() {
+		defer close(stopped)
+		last := map[int32]int64{}
+		waits(10*time.Minute, func() bool {
+			now, err := k.offsets(group, topic)
+			if err == nil {
+				looks++
+				for p, was := range last {
+					if at, ok := now[p]; !ok || at < was {
+						k.t.Errorf("partition %d: the committed offset went back from %d to %d", p, was, at)
+					}
+				}
+				last = now
+			}
+			select {
+			case <-over:
+				return true
+			default:
+				return false
+			}
+		})
+	}()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() { close(over) })
+		<-stopped
+		if looks < 2 {
+			k.t.Errorf("the committed offsets were looked at %d times", looks)
+		}
+	}
+	k.t.Cleanup(func() { once.Do(func() { close(over) }); <-stopped })
+	return stop
 }
 
 // commit writes offsets as somebody who is no member, which a broker allows while the group is empty.

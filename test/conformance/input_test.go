@@ -10,6 +10,7 @@ import (
 // asking for it. Once it is there, it is consumed.
 func TestInputTopicThatDoesNotExist(t *testing.T) {
 	k := cluster(t)
+	k.createsByAsking(t)
 	topic := name("late")
 	l := newLedger(2, 10)
 	cfg := k.config("a", "g-"+topic, topic)
