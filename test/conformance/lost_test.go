@@ -23,6 +23,7 @@ func TestLostBySIGSTOP(t *testing.T) {
 		return ends[0] == stands-1 && ends[1] > 100 && ends[2] > 100 && ends[3] > 100
 	})
 	child.signal(t, syscall.SIGSTOP)
+	watched := k.neverBack(group, topic)
 	before := k.committed(group, topic)
 
 	l := newLedger(partitions, each)
@@ -87,6 +88,7 @@ func TestLostBySIGSTOP(t *testing.T) {
 		t.Errorf("the child's Run answered %+v", out)
 	}
 	b.leave()
+	watched()
 	for _, f := range l.faults {
 		t.Error(f)
 	}
