@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func startSlow(t *testing.T, limit time.Duration, hold consumer.Handler) *slow {
 
 func (s *slow) config(member string, limit time.Duration) consumer.Config {
 	cfg := s.k.config(member, "g-"+s.topic, s.topic)
-	cfg.RebalanceTimeout = limit
+	cfg.RebalanceTimeout, cfg.DrainTimeout = limit, limit
 	return cfg
 }
 
@@ -128,12 +129,16 @@ func TestSlowHandlerAtRevokeTooLate(t *testing.T) {
 
 // TestSlowHandlerAtRevokeIgnored: a handler that ignores the end of its context is abandoned, and the rebalance
 // completes in time. The partition comes back to the same member, which finishes it; then the handler returns, with
-// success: that moves no offset. And Run can end while a handler still runs.
+// success: that moves no offset. And Run ends while another handler still stands, and names that one alone.
 func TestSlowHandlerAtRevokeIgnored(t *testing.T) {
-	const endless = 2 * time.Second // of a drain
-	g := newGate()
-	defer g.release()
-	s := startSlow(t, tight, func(context.Context, *consumer.Record) error { <-g.open; return nil })
+	gates := []*gate{newGate(), newGate()} // of each partition
+	for _, g := range gates {
+		defer g.release()
+	}
+	s := startSlow(t, tight, func(_ context.Context, rec *consumer.Record) error { <-gates[rec.Partition].open; return nil })
+	group, other := "g-"+s.topic, 1-s.given
+	defer s.k.neverBack(group, s.topic)()
+	committed := func(p int32) int64 { return s.k.committed(group, s.topic)[p] }
 	// An abandoned handler runs beside the next owner's, so that the ledger does not come out clean here.
 	began := time.Now()
 	eventually(t, "b handles the partition that it got", func() bool { return len(s.fromB()) == slowEach-1 })
@@ -146,29 +151,26 @@ func TestSlowHandlerAtRevokeIgnored(t *testing.T) {
 	s.b.leave()
 	s.a.owns(2) // of which it abandons the other one's handler in no rebalance: it still stands there
 	s.k.fill(s.topic, 2, slowEach, slowEach+4)
-	want := int64(slowEach + 4)
-	eventually(t, "a has finished the partition that came back", func() bool {
-		return s.k.committed("g-"+s.topic, s.topic)[s.given] == want
-	})
-
-	other := 1 - s.given
-	ctx, cancel := context.WithTimeout(context.Background(), endless)
-	defer cancel()
-	stuck := s.l.running("a")
-	if len(stuck) != 2 {
+	eventually(t, "a has finished the partition that came back", func() bool { return committed(s.given) == slowEach+4 })
+	if stuck := s.l.running("a"); len(stuck) != 2 {
 		t.Errorf("%d handlers stand, want 2", len(stuck))
 	}
-	g.release() // both return nil: one of an old claim, one of a claim that is open
-	eventually(t, "the other partition is processed", func() bool {
-		return s.k.committed("g-"+s.topic, s.topic)[other] == want
-	})
-	if at := s.k.committed("g-"+s.topic, s.topic)[s.given]; at != want {
-		t.Errorf("the late finish moved the committed offset from %d to %d", want, at)
-	}
-	_ = s.a.Drain(ctx)
+
+	gates[s.given].release() // the handler of the old claim answers nil
+	eventually(t, "it has returned", func() bool { return len(s.l.running("a")) == 1 })
+	s.k.produceTo(s.topic, s.given, slowEach+4, slowEach+6)
+	eventually(t, "the partition goes on", func() bool { return committed(s.given) == slowEach+6 })
+
+	s.a.drain()
 	received(t, s.a.ended, "a ends")
-	if at := s.k.committed("g-"+s.topic, s.topic)[s.given]; at != want {
-		t.Errorf("after the end, %d is committed, want %d", at, want)
+	var left *messages.DrainError
+	if where := fmt.Sprintf("%s/%d@1", s.topic, other); !errors.As(s.a.result, &left) || len(left.Blocked) != 1 || left.Blocked[0] != where {
+		t.Errorf("Run answered %v, want a DrainError that names %s alone", s.a.result, where)
+	}
+	gates[other].release()
+	eventually(t, "the last handler has returned", func() bool { return len(s.l.running("a")) == 0 })
+	if at, rest := committed(s.given), committed(other); at != slowEach+6 || rest != 1 {
+		t.Errorf("after the end, %d and %d are committed, want %d, and 1 where the handler still stood", at, rest, slowEach+6)
 	}
 }
 
