@@ -14,7 +14,8 @@ import (
 )
 
 // TestElsewhereStoreDecides: an offset store that is ahead of the group's commit, or behind it, is believed; also for a
-// claim that comes late, to another member. Progress is reported to Kafka beside it.
+// claim that comes late, to another member. Reading begins there at once: no record has to find out and seek. Progress
+// is reported to Kafka beside it.
 func TestElsewhereStoreDecides(t *testing.T) {
 	const each = 100
 	k := cluster(t)
@@ -48,6 +49,9 @@ func TestElsewhereStoreDecides(t *testing.T) {
 	for p, begin := range begins {
 		s.effect(t, p, span(begin, each)...)
 	}
+	if moved := told[*messages.Moved](a); len(moved) > 0 {
+		t.Errorf("a moved %+v: it did not begin where the store stands", moved)
+	}
 
 	// The store goes back by ten where Kafka's commit does not: b's claims come late and ask the store.
 	for p := range int32(4) {
@@ -73,6 +77,18 @@ func TestElsewhereStoreDecides(t *testing.T) {
 	b.leave()
 	for p := range int32(4) {
 		s.effect(t, p, append(span(begins[p], each), span(each-10, each+10)...)...)
+	}
+	if moved := told[*messages.Moved](b); len(moved) > 0 {
+		t.Errorf("b moved %+v: it did not begin where the store stands", moved)
+	}
+	moved := told[*messages.Moved](a)
+	for _, m := range moved {
+		if _, given := late[m.Claim.Partition]; given || m.From != each || m.To != each-10 {
+			t.Errorf("a moved %+v, want only what it kept, from %d to %d", m, each, each-10)
+		}
+	}
+	if len(moved) != 2 {
+		t.Errorf("a moved %d claims, want the two that it kept", len(moved))
 	}
 }
 

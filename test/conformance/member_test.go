@@ -17,7 +17,8 @@ type member struct {
 	name   string
 	drain  context.CancelFunc
 	ended  chan struct{}
-	result error // of Run; read it after ended
+	result error         // of Run; read it after ended
+	heard  chan struct{} // closed behind the last event
 
 	mu     sync.Mutex
 	events []messages.Event
@@ -31,7 +32,7 @@ func start(t testing.TB, name string, cfg consumer.Config) *member {
 		t.Fatalf("%s: %v", name, err)
 	}
 	ctx, drain := context.WithCancel(context.Background())
-	m := &member{Consumer: c, t: t, name: name, drain: drain, ended: make(chan struct{})}
+	m := &member{Consumer: c, t: t, name: name, drain: drain, ended: make(chan struct{}), heard: make(chan struct{})}
 	events := c.Events(context.Background(), 10_000) // before Run: none is missed
 	go func() {
 		defer close(m.ended)
@@ -46,6 +47,7 @@ func start(t testing.TB, name string, cfg consumer.Config) *member {
 	})
 	eventually(t, name+" runs", func() bool { return c.PID() != nil || m.over() })
 	go func() { // ends with the consumer
+		defer close(m.heard)
 		for e := range events {
 			m.mu.Lock()
 			m.events = append(m.events, e)
@@ -70,6 +72,7 @@ func (m *member) leave() {
 	m.t.Helper()
 	m.drain()
 	received(m.t, m.ended, m.name+" leaves")
+	received(m.t, m.heard, m.name+"'s last event")
 	if m.result != nil {
 		m.t.Errorf("%s: Run answered %v after a clean drain", m.name, m.result)
 	}
