@@ -10,9 +10,13 @@ import (
 	"github.com/ottla-go/ottla/supervisor"
 )
 
+// takeover bounds a whole rebalance, from the start of a member to its share: a few heartbeats, and less than the time
+// that handlers have at a revoke. Whoever waited for that deadline would be later.
+const takeover = 4 * time.Second
+
 // TestBackoffAgainstRevoke: every head waits in a backoff of an hour when a second member joins. The old owner
-// releases its share within a second of learning of it, the new one handles the records, and a drain does not wait
-// for the rest either.
+// releases its share within a second of learning of it, the new one has it a few seconds after it was started and
+// handles the records, and a drain does not wait for the rest either.
 func TestBackoffAgainstRevoke(t *testing.T) {
 	const partitions = 4
 	k := cluster(t)
@@ -27,8 +31,12 @@ func TestBackoffAgainstRevoke(t *testing.T) {
 
 	cfg.Logger = k.journal.logger("b")
 	cfg.Handler = l.keeps("b", nil)
+	began := time.Now()
 	b := start(t, "b", cfg)
 	b.owns(partitions / 2)
+	if took := time.Since(began); took > takeover {
+		t.Errorf("the second member owned its share %v after it was started, want at most %v", took, takeover)
+	}
 	eventually(t, "the new owner has handled its share", func() bool { return l.count() == 3*partitions/2 })
 	if n := len(a.partitions(messages.StateHolding)); n != partitions/2 {
 		t.Errorf("%d partitions of the old owner wait, want %d: who keeps a partition does not notice a rebalance", n, partitions/2)
