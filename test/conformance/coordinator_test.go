@@ -42,16 +42,25 @@ func TestThreeNodesCoordinatorKilled(t *testing.T) {
 	})
 	generation := a.status().Generation
 	members := map[string]bool{a.status().Member: true, b.status().Member: true}
-	before := k.committed(group, topic)
+	claims := map[*member]map[uint64]bool{a: sequencesOf(a), b: sequencesOf(b)}
 	k.kill(k.coordinator(group))
+	at := map[int32]int64{} // nobody has committed beyond that yet
+	for p := range int32(partitions) {
+		if at[p] = l.next(p); at[p] >= each {
+			t.Fatalf("partition %d was processed before the coordinator was killed", p)
+		}
+	}
 	took := within(t, 20*time.Second, "commits go on", func() bool {
 		now, err := k.offsets(group, topic)
-		return err == nil && now[1] > before[1]+10 && now[2] > before[2]+10 && now[3] > before[3]+10
+		return err == nil && now[1] > at[1] && now[2] > at[2] && now[3] > at[3]
 	})
 	g.release()
 	eventually(t, "all are processed", l.done)
 	for _, m := range []*member{a, b} {
 		s := m.status()
+		if now := sequencesOf(m); len(now) != partitions/2 || !equalSets(claims[m], now) {
+			t.Errorf("%s has the claims %v, and had %v before", m.name, now, claims[m])
+		}
 		if s.Generation != generation || !members[s.Member] {
 			t.Errorf("%s is %s in generation %d, want one of %v in generation %d", m.name, s.Member, s.Generation, members, generation)
 		}
@@ -67,5 +76,10 @@ func TestThreeNodesCoordinatorKilled(t *testing.T) {
 	a.leave()
 	b.leave()
 	l.clean(t)
+	for p, at := range k.committed(group, topic) {
+		if at != each {
+			t.Errorf("partition %d: %d is committed, want %d", p, at, each)
+		}
+	}
 	t.Logf("commits went on %v after the coordinator was killed", took.Round(10*time.Millisecond))
 }
