@@ -20,8 +20,8 @@ func (k *kafka) secured(member, group, topic string) consumer.Config {
 	return cfg
 }
 
-// TestAuth: two members share a topic, consume, commit and leave, all of it through SCRAM-SHA-512 over TLS; so they do
-// with a client's certificate.
+// TestAuth: two members share a topic, consume, commit and leave, through SCRAM-SHA-512 over TLS, and with every one of
+// their connections; so they do with other mechanisms, and with a client's certificate.
 func TestAuth(t *testing.T) {
 	realOnly(t, "the broker in the test's process has no listeners beside its plain one")
 	mechanisms := map[string]func(*consumer.Config){
@@ -41,9 +41,13 @@ func TestAuth(t *testing.T) {
 			group := "g-" + topic
 			k.fill(topic, 4, 0, 50)
 			l := newLedger(4, 100)
+			taps := map[string]*tap{"a": {}, "b": {}}
+			var listeners []string
 			run := func(name string) *member {
 				cfg := k.secured(name, group, topic)
 				change(&cfg)
+				listeners = cfg.Brokers
+				taps[name].through(&cfg)
 				cfg.Handler = l.keeps(name, nil)
 				return start(t, name, cfg)
 			}
@@ -56,6 +60,9 @@ func TestAuth(t *testing.T) {
 			b.leave()
 			a.leave()
 			l.clean(t)
+			for name, tap := range taps {
+				tap.secure(t, name, listeners)
+			}
 			for p := range int32(4) {
 				if at := k.committed(group, topic)[p]; at != 100 {
 					t.Errorf("partition %d: committed %d, want 100", p, at)
@@ -73,10 +80,22 @@ func TestAuthFaults(t *testing.T) {
 		change func(*consumer.Config)
 		want   []string
 	}{
-		"wrong password":          {func(c *consumer.Config) { c.SASL.Password = "guess" }, []string{"SCRAM-SHA-512", "SASL.User", "SASL.Password"}},
-		"plaintext to a TLS port": {func(c *consumer.Config) { c.TLS, c.SASL = consumer.TLS{}, consumer.SASL{} }, []string{"TLS"}},
-		"TLS to a plaintext port": {func(c *consumer.Config) { c.Brokers = realBrokers() }, []string{"TLS"}},
-		"unknown authority":       {func(c *consumer.Config) { c.TLS.CAFile = os.Getenv("OTTLA_TEST_OTHER_CA") }, []string{"certificate", "TLS.CAFile"}},
+		"wrong password": {
+			func(c *consumer.Config) { c.SASL.Password = "guess" },
+			[]string{"SCRAM-SHA-512", "check SASL.User and SASL.Password"},
+		},
+		"plaintext to a TLS port": {
+			func(c *consumer.Config) { c.TLS, c.SASL = consumer.TLS{}, consumer.SASL{} },
+			[]string{"if its port speaks TLS, set TLS", "TLS.CAFile"},
+		},
+		"TLS to a plaintext port": {
+			func(c *consumer.Config) { c.Brokers = realBrokers() },
+			[]string{"does not speak TLS", "leave TLS out"},
+		},
+		"unknown authority": {
+			func(c *consumer.Config) { c.TLS.CAFile = os.Getenv("OTTLA_TEST_OTHER_CA") },
+			[]string{"certificate", "set TLS.CAFile"},
+		},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
