@@ -89,7 +89,7 @@ func TestMixedGroup(t *testing.T) {
 // TestMixedGroupLeaveWhileTheCoordinatorMoves: members leave in the very moment in which the group gets another
 // coordinator. None of them is left behind in the group, which would have to wait a session for it.
 func TestMixedGroupLeaveWhileTheCoordinatorMoves(t *testing.T) {
-	fakeOnly(t, "a coordinator cannot be moved without ending a node; TestThreeNodesCoordinatorKilled does that")
+	fakeOnly(t, "a real coordinator does not move at a word; TestThreeNodesLeaveWhileTheCoordinatorIsKilled ends its node")
 	const partitions, rounds = 6, 6
 	k := cluster(t)
 	topic := k.topic(partitions)
@@ -131,4 +131,54 @@ func TestMixedGroupLeaveWhileTheCoordinatorMoves(t *testing.T) {
 	if state, n := k.group(group); n != 0 {
 		t.Errorf("the group is %s with %d members at the end", state, n)
 	}
+}
+
+// TestThreeNodesLeaveWhileTheCoordinatorIsKilled: the node that coordinates the group is killed, and one of two members
+// leaves at once. It finds the new coordinator, commits and leaves there: the one that stays owns all and processes all
+// long before the session of a member that was left behind would be over, and no record is handled twice.
+func TestThreeNodesLeaveWhileTheCoordinatorIsKilled(t *testing.T) {
+	threeNodes(t, "the node that coordinates the group is killed")
+	const partitions, each, more = 6, 3000, 100
+	k := cluster(t)
+	topic := k.topic(partitions)
+	group := "g-" + topic
+	o, l := newOwners(), newLedger(partitions, each+more)
+	run := func(name string) *member {
+		cfg := k.config(name, group, topic)
+		cfg.SessionTimeout = 2 * patience // a ghost would be seen
+		cfg.RebalanceTimeout, cfg.DrainTimeout = patience, patience
+		cfg.Hooks = o.hooks(name)
+		cfg.Handler = l.keeps(name, func(ctx context.Context, _ *consumer.Record) error { work(ctx.Done(), time.Millisecond); return nil })
+		return start(t, name, cfg)
+	}
+	stay, leaver := run("stay"), run("leaver")
+	stay.owns(partitions / 2)
+	leaver.owns(partitions / 2)
+	wait := k.flow(topic, partitions, each)
+	eventually(t, "both members process records", func() bool {
+		return len(l.calls(by("stay"))) > 100 && len(l.calls(by("leaver"))) > 100
+	})
+	k.kill(k.coordinator(group))
+	leaver.leave()
+	took := within(t, patience, "the one that stays owns all", func() bool {
+		return len(stay.partitions()) == partitions && o.all(partitions)
+	})
+	wait()
+	k.fill(topic, partitions, each, each+more)
+	eventually(t, "all are processed", l.done)
+	stay.leave()
+	l.clean(t)
+	o.twice(t)
+	if o.lost > 0 {
+		t.Errorf("%d claims were lost: nobody was silent", o.lost)
+	}
+	for p, at := range k.committed(group, topic) {
+		if at != each+more {
+			t.Errorf("partition %d: %d is committed, want %d", p, at, each+more)
+		}
+	}
+	if state, n := k.group(group); n != 0 {
+		t.Errorf("the group is %s with %d members at the end", state, n)
+	}
+	t.Logf("the one that stays owned all %v after the other one had left", took.Round(10*time.Millisecond))
 }

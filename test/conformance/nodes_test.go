@@ -2,16 +2,19 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -77,6 +80,12 @@ func (k *kafka) coordinator(group string) int32 {
 // leader is the node that leads a partition; -1 while there is none.
 func (k *kafka) leader(topic string, partition int32) int32 {
 	k.t.Helper()
+	return k.partition(topic, partition).Leader
+}
+
+// partition is what the cluster says of one.
+func (k *kafka) partition(topic string, partition int32) kmsg.MetadataResponseTopicPartition {
+	k.t.Helper()
 	req := kmsg.NewPtrMetadataRequest()
 	rt := kmsg.NewMetadataRequestTopic()
 	rt.Topic = &topic
@@ -84,11 +93,43 @@ func (k *kafka) leader(topic string, partition int32) int32 {
 	for _, t := range ask[*kmsg.MetadataResponse](k, req).Topics {
 		for _, p := range t.Partitions {
 			if p.Partition == partition {
-				return p.Leader
+				return p
 			}
 		}
 	}
-	return -1
+	return kmsg.MetadataResponseTopicPartition{Partition: partition, Leader: -1}
+}
+
+// lead moves a partition's leadership to the next of its replicas, as an operator does: that one comes first in the
+// assignment, and then the preferred leader is elected.
+func (k *kafka) lead(topic string, partition int32) {
+	k.t.Helper()
+	now := k.partition(topic, partition)
+	at := slices.Index(now.Replicas, now.Leader)
+	if at < 0 || len(now.Replicas) < 2 {
+		k.t.Fatalf("%s/%d has the replicas %v and the leader %d", topic, partition, now.Replicas, now.Leader)
+	}
+	order := slices.Concat(now.Replicas[at+1:], now.Replicas[:at+1])
+
+	move := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	mt, mp := kmsg.NewAlterPartitionAssignmentsRequestTopic(), kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+	mp.Partition, mp.Replicas = partition, order
+	mt.Topic, mt.Partitions = topic, append(mt.Partitions, mp)
+	move.Topics, move.TimeoutMillis = append(move.Topics, mt), 20_000
+	moved := ask[*kmsg.AlterPartitionAssignmentsResponse](k, move)
+	if err := errors.Join(kerr.ErrorForCode(moved.ErrorCode), kerr.ErrorForCode(moved.Topics[0].Partitions[0].ErrorCode)); err != nil {
+		k.t.Fatalf("reorder the replicas of %s/%d to %v: %v", topic, partition, order, err)
+	}
+
+	elect := kmsg.NewPtrElectLeadersRequest()
+	et := kmsg.NewElectLeadersRequestTopic()
+	et.Topic, et.Partitions = topic, []int32{partition}
+	elect.Topics, elect.TimeoutMillis = append(elect.Topics, et), 20_000
+	eventually(k.t, fmt.Sprintf("node %d leads %s/%d", order[0], topic, partition), func() bool {
+		ask[*kmsg.ElectLeadersResponse](k, elect) // refused until the new order is known
+		return k.leader(topic, partition) == order[0]
+	})
+	k.journal.note("node %d leads %s/%d", order[0], topic, partition)
 }
 
 // groupApartFrom looks for a group whose coordinator does not lead the partition, and answers its name.

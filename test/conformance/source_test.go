@@ -29,7 +29,7 @@ func (k *kafka) flow(topic string, partitions int32, each int) (wait func()) {
 // TestSourceLeaderMoves: partitions change their leaders again and again while records flow, and at last one of the
 // brokers goes. No record is missing, none comes twice.
 func TestSourceLeaderMoves(t *testing.T) {
-	fakeOnly(t, "leaders move only when a node ends; TestThreeNodesLeaderKilled does that")
+	fakeOnly(t, "it ends a broker for good; TestThreeNodesLeaderMoves and TestThreeNodesLeaderKilled do both apart")
 	const partitions, each = 4, 3000
 	k := cluster(t)
 	topic := k.topic(partitions)
@@ -57,6 +57,34 @@ func TestSourceLeaderMoves(t *testing.T) {
 	}
 	if err := k.fake.RemoveNode(gone); err != nil {
 		t.Fatal(err)
+	}
+	wait()
+	eventually(t, "all are processed", l.done)
+	a.leave()
+	l.clean(t)
+}
+
+// TestThreeNodesLeaderMoves: partitions get other leaders again and again while records flow, and no node ends. No
+// record is missing, none comes twice.
+func TestThreeNodesLeaderMoves(t *testing.T) {
+	threeNodes(t, "leaders move between nodes")
+	const partitions, each, moves = 4, 6000, 12
+	k := cluster(t)
+	topic := k.topic(partitions)
+	l := newLedger(partitions, each)
+	cfg := k.config("a", "g-"+topic, topic)
+	cfg.Handler = l.keeps("a", nil)
+	a := start(t, "a", cfg)
+	a.owns(partitions)
+	wait := k.flow(topic, partitions, each)
+	random := rand.New(rand.NewPCG(5, 5))
+	for n := range moves {
+		p, was := int32(random.IntN(partitions)), l.count()
+		k.lead(topic, p)
+		if l.done() {
+			t.Fatalf("all records were processed after %d of %d moves", n, moves)
+		}
+		eventually(t, "records flow on", func() bool { return l.count() > was })
 	}
 	wait()
 	eventually(t, "all are processed", l.done)
