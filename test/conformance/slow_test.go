@@ -132,9 +132,8 @@ func TestSlowHandlerAtRevokeTooLate(t *testing.T) {
 // success: that moves no offset. And Run ends while another handler still stands, and names that one alone.
 func TestSlowHandlerAtRevokeIgnored(t *testing.T) {
 	gates := []*gate{newGate(), newGate()} // of each partition
-	for _, g := range gates {
-		defer g.release()
-	}
+	defer gates[0].release()
+	defer gates[1].release()
 	s := startSlow(t, tight, func(_ context.Context, rec *consumer.Record) error { <-gates[rec.Partition].open; return nil })
 	group, other := "g-"+s.topic, 1-s.given
 	defer s.k.neverBack(group, s.topic)()

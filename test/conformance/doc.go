@@ -1,0 +1,65 @@
+// Package conformance holds scenarios over the public API: what Ottla claims, shown on a broker. They run on the broker in
+// the test's process (kfake) by
+//
+//	go test ./test/conformance
+//
+// and unchanged on a real Apache Kafka by
+//
+//	bash test/with-kafka.sh go test -count=1 ./test/conformance
+//	bash test/with-kafka.sh -n 3 go test -count=1 -run '^TestThreeNodes' ./test/conformance
+//
+// What only one of them can do is marked in the test (realOnly, fakeOnly, threeNodes), which is skipped elsewhere with the
+// reason, and here. "both" is kfake and a real Kafka of any number of nodes.
+//
+//	scenario         test                                            where
+//	1 churn          TestChurn                                       both
+//	1 churn          TestChurnOf                                     both
+//	1 churn          TestChurnAmongTroubles                          kfake
+//	2 mixed group    TestMixedGroup                                  both, with Java members on a real Kafka only
+//	2 mixed group    TestMixedGroupLeaveWhileTheCoordinatorMoves     kfake
+//	2 mixed group    TestThreeNodesLeaveWhileTheCoordinatorIsKilled  3 nodes
+//	3 head           TestHeadComesAgain                              both
+//	3 head           TestHeadSurvivesHooks                           both
+//	3 head           TestHeadCarriesItsAttempts                      both
+//	4 backoff        TestBackoffAgainstRevoke                        both
+//	5 slow handler   TestSlowHandlerAtRevokeInTime                   both
+//	5 slow handler   TestSlowHandlerAtRevokeTooLate                  both
+//	5 slow handler   TestSlowHandlerAtRevokeIgnored                  both
+//	5 slow handler   TestSlowHandlerAtTheEnd                         both
+//	6 lost           TestLostBySIGSTOP                               both
+//	7 drain          TestDrain                                       both
+//	7 drain          TestDrainSecondSignal                           both
+//	7 drain          TestDrainThirdSignal                            both
+//	8 elsewhere      TestElsewhereStoreDecides                       both
+//	8 elsewhere      TestElsewhereSeekTo                             both
+//	8 elsewhere      TestElsewhereFence                              both
+//	8 elsewhere      TestElsewhereSeekToWithoutStore                 both
+//	9 embedding      TestEmbeddingPoisonPill                         both
+//	9 embedding      TestEmbeddingPoisonPillInRebalance              both
+//	9 embedding      TestEmbeddingEscalation                         both
+//	9 embedding      TestEmbeddingRestart                            both
+//	10 auth          TestAuth                                        real
+//	10 auth          TestAuthFaults                                  real
+//	11 coordinator   TestThreeNodesCoordinatorKilled                 3 nodes
+//	12 source        TestSourceLeaderMoves                           kfake
+//	12 source        TestThreeNodesLeaderMoves                       3 nodes
+//	12 source        TestThreeNodesLeaderKilled                      3 nodes
+//	12 source        TestSourceMemoryBound                           both
+//	bad input        TestBadInputOneTopicOfTwo                       both
+//	bad input        TestBadInputSessionTimeoutTooLong               both
+//	bad input        TestBadInputNobodyListens                       both
+//	bad input        TestInputTopicThatDoesNotExist                  both
+//	bad input        TestInputSessionTimeoutRefused                  both
+//	offsets          TestOffsetsWithHoles                            both
+//	offsets          TestOffsetsOutOfRange                           both
+//	offsets          TestOffsetsOvertakenByRetention                 both
+//	offsets          TestOffsetsLatest                               both
+//	park             TestParked                                      both
+//	static member    TestStaticMember                                both
+//
+// Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
+// same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll
+// is no setting of the public API. Bad input that needs no broker is in consumer/validate_test.go. What source, member and
+// committer do on a real Kafka by themselves is in their own packages: TestRealKafkaReadsAsKgo, TestRealKafkaCompacts,
+// TestAStaticLeaderOfARealKafkaRestarts, TestFromOwnerToOwner, TestRebalanceUnderWay, TestChoicesOverTheWire.
+package conformance
