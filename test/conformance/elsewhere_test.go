@@ -49,8 +49,8 @@ func TestElsewhereStoreDecides(t *testing.T) {
 	for p, begin := range begins {
 		s.effect(t, p, span(begin, each)...)
 	}
-	if moved := told[*messages.Moved](a); len(moved) > 0 {
-		t.Errorf("a moved %+v: it did not begin where the store stands", moved)
+	for _, m := range told[*messages.Moved](a) {
+		t.Errorf("a did not begin where the store stands, but moved: %+v", *m)
 	}
 
 	// The store goes back by ten where Kafka's commit does not: b's claims come late and ask the store.
@@ -78,13 +78,13 @@ func TestElsewhereStoreDecides(t *testing.T) {
 	for p := range int32(4) {
 		s.effect(t, p, append(span(begins[p], each), span(each-10, each+10)...)...)
 	}
-	if moved := told[*messages.Moved](b); len(moved) > 0 {
-		t.Errorf("b moved %+v: it did not begin where the store stands", moved)
+	for _, m := range told[*messages.Moved](b) {
+		t.Errorf("b did not begin where the store stands, but moved: %+v", *m)
 	}
 	moved := told[*messages.Moved](a)
 	for _, m := range moved {
 		if _, given := late[m.Claim.Partition]; given || m.From != each || m.To != each-10 {
-			t.Errorf("a moved %+v, want only what it kept, from %d to %d", m, each, each-10)
+			t.Errorf("a moved %+v, want only what it kept, from %d to %d", *m, each, each-10)
 		}
 	}
 	if len(moved) != 2 {
