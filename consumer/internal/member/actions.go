@@ -64,6 +64,8 @@ type (
 	watch struct{ on bool }
 	// notice: the coordinator cannot be worked with, for this reason; nil: it can again.
 	notice struct{ err error }
+	// stalled: the coordinator works, but no assignment comes about, for this reason; nil: one has.
+	stalled struct{ err error }
 	// fail: the membership is over for good. Nothing follows.
 	fail struct{ err error }
 	// end: the membership has ended as it was asked to. Nothing follows.
@@ -84,5 +86,6 @@ func (revoke) action()          {}
 func (lose) action()            {}
 func (watch) action()           {}
 func (notice) action()          {}
+func (stalled) action()         {}
 func (fail) action()            {}
 func (end) action()             {}

@@ -37,7 +37,7 @@ func (s *assignors) subscribe(q *sarama.JoinGroupRequest, topics []string, a sen
 			}
 		}
 		if err := q.AddGroupProtocolMetadata(b.Name(), meta); err != nil {
-			return fmt.Errorf("the metadata of %s: %w", b.Name(), err)
+			return unusable{fmt.Errorf("the metadata of %s: %w", b.Name(), err)}
 		}
 	}
 	return nil
@@ -47,7 +47,7 @@ func (s *assignors) subscribe(q *sarama.JoinGroupRequest, topics []string, a sen
 func (s *assignors) assigned(p *sarama.SyncGroupResponse, a sendSync) ([]tp, error) {
 	as, err := p.GetMemberAssignment()
 	if err != nil {
-		return nil, fmt.Errorf("the assignment cannot be read: %w", err)
+		return nil, unusable{fmt.Errorf("the assignment cannot be read: %w", err)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,6 +52,13 @@ func (r *recorder) losses() int {
 	return len(r.lost)
 }
 
+// said are the notices by now.
+func (r *recorder) said() []error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.notices)
+}
+
 // settled waits until every partition has an owner, and answers how long that took.
 func settled(t *testing.T, c *membertest.Cluster, all *ownership, limit time.Duration) time.Duration {
 	t.Helper()

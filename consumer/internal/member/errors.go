@@ -21,6 +21,16 @@ func forgotten(k sarama.KError) bool {
 	return k == sarama.ErrUnknownMemberId || k == sarama.ErrGroupIDNotFound
 }
 
+// moved: another broker is the coordinator, or soon will be.
+func moved(k sarama.KError) bool {
+	return k == sarama.ErrNotCoordinatorForConsumer || k == sarama.ErrConsumerCoordinatorNotAvailable
+}
+
+// unusable is an error of what we would send, or of what we were sent: the coordinator did its part.
+type unusable struct{ error }
+
+func (u unusable) Unwrap() error { return u.error }
+
 // fatal: trying again cannot help.
 func fatal(k sarama.KError) bool {
 	switch k {

@@ -13,8 +13,8 @@ func (a tp) compare(b tp) int {
 }
 
 // event is what happens to the machine. A seq names the request that is answered: an answer to a request that
-// was given up meanwhile is ignored. An err that is (or wraps) a sarama.KError is the broker's, any other one
-// means that nobody answered.
+// was given up meanwhile is ignored. An err that is (or wraps) a sarama.KError is the broker's, an unusable one is
+// ours, any other one means that nobody answered.
 type event interface{ event() }
 
 type (

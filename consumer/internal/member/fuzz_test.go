@@ -37,6 +37,9 @@ type world struct {
 	stopBy  instant
 	over    bool
 	syncing int // the sync that a coordinator may have
+
+	failures int // plans and syncs that failed since the last assignment
+	failedAt instant
 }
 
 // holding is a partition that the application has; by is the deadline to give it up.
@@ -82,9 +85,13 @@ func (w *world) step(e event) {
 		if e.seq == w.syncing {
 			w.syncing = 0
 		}
+		w.count(e.seq, e.err)
 		if e.err == nil {
 			w.proves(e.sent)
 		}
+	}
+	if e, ok := e.(planned); ok && e.err != nil {
+		w.count(e.seq, e.err)
 	}
 	for _, a := range w.m.step(w.now, e) {
 		if w.sum != nil {
@@ -105,10 +112,24 @@ func describe(a action) string {
 		return fmt.Sprint("lose ", a.tps, a.err)
 	case notice:
 		return fmt.Sprint("notice ", a.err)
+	case stalled:
+		return fmt.Sprint("stalled ", a.err)
 	case fail:
 		return fmt.Sprint("fail ", a.err)
 	default:
 		return fmt.Sprintf("%T%v", a, a)
+	}
+}
+
+// count notes what an attempt at an assignment has come to, if the machine waits for that.
+func (w *world) count(seq int, err error) {
+	switch {
+	case seq != w.m.request:
+	case err == nil:
+		w.failures = 0
+	case code(err) != sarama.ErrRebalanceInProgress:
+		w.failures++
+		w.failedAt = w.now
 	}
 }
 
@@ -183,6 +204,9 @@ func (w *world) request(a action) {
 	case sendJoin:
 		if w.syncing != 0 {
 			w.fatalf("a join while a sync waits")
+		}
+		if pause := min(w.m.backoff<<max(w.failures-1, 0), w.m.rebalance/4, 100*w.m.backoff); w.failures > 0 && !w.now.reached(w.failedAt.add(pause)) {
+			w.fatalf("%d attempts at an assignment have failed, and the next one comes at once", w.failures)
 		}
 		w.made++
 		err := w.err(100)

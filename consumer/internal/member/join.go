@@ -20,7 +20,7 @@ func (m *machine) mayJoin() bool {
 }
 
 func (m *machine) tryJoin(now instant) {
-	if !m.mayJoin() || !now.reached(m.retryAt) {
+	if !m.mayJoin() || !now.reached(m.retryAt) || !now.reached(m.joinAt) {
 		return
 	}
 	m.claimed = m.ours(func(tp, *claim) bool { return true }) // also what is being given up: nobody else may have it yet
@@ -49,7 +49,7 @@ func (m *machine) onJoined(now instant, e joined) {
 			// rebalance timeout among the members), and the coordinator answers heartbeats: ask on.
 			return
 		}
-		m.refused(now, e.err)
+		m.failed(now, e.err)
 	}
 }
 

@@ -167,6 +167,12 @@ func (m *Member) do(now instant, a action) bool {
 			m.notices.coordinator = unreachable(m.options.Group, a.err, m.met, m.options.TLS, len(m.machine.owned) > 0)
 		}
 		m.notices.update()
+	case stalled:
+		m.notices.assignment = nil
+		if a.err != nil {
+			m.notices.assignment = unassigned(m.options.Group, a.err)
+		}
+		m.notices.update()
 	case fail:
 		if m.result = a.err; !m.machine.stopping { // else Leave returns it
 			m.inbox.Ended(a.err)

@@ -81,9 +81,11 @@ type machine struct {
 
 	retryAt instant
 	pauseIs time.Duration
-	strikes int // syncs in a row that came too late for their generation
+	strikes int     // joins, plans and syncs that failed since the last assignment
+	joinAt  instant // no join before it
 
-	trouble trouble
+	trouble trouble // what keeps the coordinator from us
+	stall   trouble // what keeps assignments from us
 	out     []action
 }
 
@@ -191,8 +193,11 @@ func (m *machine) next() instant {
 	if m.phase == idle || m.phase == ended {
 		return t
 	}
-	if m.coordinator == "" && m.finding == 0 || m.mayJoin() || m.mayLeave() {
+	if m.coordinator == "" && m.finding == 0 || m.mayLeave() {
 		earlier(m.retryAt)
+	}
+	if m.mayJoin() {
+		earlier(both(m.retryAt, m.joinAt))
 	}
 	if m.mayBeat() {
 		earlier(m.beatAt)
@@ -204,6 +209,9 @@ func (m *machine) next() instant {
 		earlier(c.over)
 	}
 	earlier(m.trouble.due())
+	if !m.trouble.is() {
+		earlier(m.stall.due())
+	}
 	return t
 }
 

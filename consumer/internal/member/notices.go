@@ -15,6 +15,7 @@ import (
 // notices joins what a user should read into the one notice that the supervisor keeps.
 type notices struct {
 	coordinator error
+	assignment  error
 	topics      map[string]error
 	told        string
 	tell        func(error)
@@ -22,7 +23,7 @@ type notices struct {
 
 // update tells when the text has changed; nil when nothing is left to say.
 func (n *notices) update() {
-	all := []error{n.coordinator}
+	all := []error{n.coordinator, n.assignment}
 	for _, t := range slices.Sorted(maps.Keys(n.topics)) {
 		all = append(all, n.topics[t])
 	}
@@ -62,6 +63,11 @@ func unreachable(group string, err error, met, tls, owner bool) error {
 		kept = "; what is owned is kept until the lease ends"
 	}
 	return fmt.Errorf("the coordinator of group %q cannot be worked with, and is looked for%s: %w", group, kept, err)
+}
+
+// unassigned is the notice of a group in which no assignment comes about, though the coordinator answers.
+func unassigned(group string, err error) error {
+	return fmt.Errorf("the partitions of group %q cannot be assigned, which is tried again at growing distances: %w", group, err)
 }
 
 // denied says that every broker that was asked refuses us.

@@ -441,6 +441,58 @@ func TestAPlanThatCannotBeMade(t *testing.T) {
 	want[sendJoin](x.later(50 * time.Millisecond))
 }
 
+// Each attempt at an assignment makes the whole group rebalance, and between two of them the coordinator answers joins
+// and heartbeats well. So only an assignment that comes about ends the pauses, which grow to seconds, and the trouble
+// that a user reads of.
+func TestAssignmentsThatKeepFailing(t *testing.T) {
+	refusal := errors.New("the strategy failed")
+	for name, fail := range map[string]func(x *table){
+		"plan": func(x *table) { x.join("m", 1, "m").step(planned{seq: seqOf[makePlan](x), err: refusal}) },
+		"sync": func(x *table) {
+			x.join("m", 1, "l").step(synced{seq: seqOf[sendSync](x), err: sarama.ErrUnknown})
+		},
+		"unreadable assignment": func(x *table) {
+			x.join("m", 1, "l").step(synced{seq: seqOf[sendSync](x), err: unusable{refusal}})
+		},
+		"join": func(x *table) { x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrUnknown}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := lay(t).member(0)
+			x.beat(sarama.ErrRebalanceInProgress)
+			var pauses []time.Duration
+			told := 0
+			for range 9 {
+				fail(x)
+				wantNo[useCoordinator](x) // it is the coordinator, and heartbeats and commits need it
+				failed := x.now
+				for x.m.phase != joining {
+					x.later(max(x.now.until(x.m.next()), 0))
+					if s, ok := got[stalled](x); ok && s.err != nil {
+						told++
+					}
+					if x.m.beat != 0 && x.m.phase != joining {
+						x.beat(nil)
+					}
+				}
+				pauses = append(pauses, x.now.mono-failed.mono)
+			}
+			const ms = time.Millisecond
+			if !slices.Equal(pauses, []time.Duration{50 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms}) {
+				t.Errorf("pauses %v", pauses)
+			}
+			if told != 1 {
+				t.Errorf("told %d times in %v", told, x.now.mono)
+			}
+			x.join("m", 2, "l").sync(0)
+			if s := want[stalled](x); s.err != nil {
+				t.Errorf("not cleared: %v", s.err)
+			}
+			fail(x.beat(sarama.ErrRebalanceInProgress))
+			want[sendJoin](x.later(50 * ms)) // it begins anew
+		})
+	}
+}
+
 // Kafka names a static member after its instance id. The leader that we are told of is ourselves, before the
 // restart; so nobody leads, and nobody would notice new partitions. Join once more, and only once: whoever leads
 // then does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -410,6 +411,45 @@ func TestMetadataThatFailsForAMoment(t *testing.T) {
 			t.Errorf("owns %d, lost %v, revoked %d", a.count(), a.lost, a.revoked)
 		}
 	})
+}
+
+// What keeps failing is tried again at growing distances, and read of: a group that rebalances a hundred times a second
+// serves nobody, and neither does one that has stopped without a word.
+func TestAssignmentsThatFailForMinutes(t *testing.T) {
+	for api, what := range map[membertest.API]string{membertest.Sync: "a broker's error in syncs", membertest.Metadata: "a plan without metadata"} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+				a, b := scripted(t, c, all, "a"), scripted(t, c, all, "b")
+				a.await(t, "owns its half", owns(2))
+				b.await(t, "owns its half", owns(2))
+				calm()
+				c.Fail(api, slices.Repeat([]sarama.KError{sarama.ErrUnknown}, 10_000)...)
+				joins, finds := c.Requests(membertest.Join), c.Requests(membertest.Find)
+				a.m.Rejoin("a test wants it")
+				time.Sleep(2 * time.Minute)
+				if n := c.Requests(membertest.Join) - joins; n < 20 || n > 150 {
+					t.Errorf("%d joins of two members in two minutes", n)
+				}
+				if n := c.Requests(membertest.Find) - finds; n > 0 {
+					t.Errorf("%d look-ups of a coordinator that answers", n)
+				}
+				notices := append(a.said(), b.said()...)
+				if len(notices) == 0 || len(notices) > 2 || !strings.Contains(notices[0].Error(), `group "g" cannot be assigned`) {
+					t.Errorf("notices %q", notices)
+				}
+				if all.count() != 4 || a.losses()+b.losses() > 0 {
+					t.Errorf("owned %d, lost %v %v", all.count(), a.lost, b.lost)
+				}
+				c.Mend(api)
+				time.Sleep(time.Minute)
+				for _, r := range []*recorder{a, b} {
+					if n := r.said(); len(n) > 0 && n[len(n)-1] != nil {
+						t.Errorf("%s still reads %v", r.name, n[len(n)-1])
+					}
+				}
+			})
+		})
+	}
 }
 
 // The same claims survive a rebalance that changes nothing: nobody is told anything.

@@ -1,14 +1,15 @@
 package member
 
 import (
+	"errors"
+
 	"github.com/IBM/sarama"
 )
 
 func (m *machine) onPlanned(now instant, e planned) {
 	if m.request = 0; e.err != nil { // the plan needs metadata that nobody could give: start over
 		m.phase = unjoined
-		m.blame(now, e.err, false)
-		m.pause(now)
+		m.strike(now, e.err)
 		return
 	}
 	m.sync(e.plan)
@@ -23,12 +24,10 @@ func (m *machine) onSynced(now instant, e synced) {
 	m.request, m.phase = 0, unjoined
 	switch {
 	case code(e.err) == sarama.ErrRebalanceInProgress: // the next rebalance is on: join it
-		if m.strikes++; m.strikes > 2 {
-			m.pause(now)
-		}
+		m.tardy(now, e.err)
 		return
 	case e.err != nil:
-		m.refused(now, e.err)
+		m.failed(now, e.err)
 		return
 	}
 	m.renew(e.sent)
@@ -36,7 +35,8 @@ func (m *machine) onSynced(now instant, e synced) {
 		return // an answer from the past: we slept, and somebody else may have all of it
 	}
 	m.praise()
-	m.phase, m.strikes, m.lastOK = stable, 0, e.sent
+	m.calm()
+	m.phase, m.lastOK = stable, e.sent
 	if m.freshAt = now; m.beat == 0 && m.beatAt.after(now.add(fresh)) {
 		m.beatAt = now.add(fresh)
 	}
@@ -54,6 +54,19 @@ func (m *machine) onSynced(now instant, e synced) {
 			m.settle()
 		}
 		m.phase, m.reason, m.healed = unjoined, "the leader is back and must watch the topics", m.generation
+	}
+}
+
+// failed is a join or sync that was answered with an error, or not at all. An error that is not particular to the
+// group protocol (UNKNOWN_SERVER_ERROR, an assignment that cannot be read) does not say that another broker is the
+// coordinator: that it is asked for anew would only cut heartbeats and commits as well.
+func (m *machine) failed(now instant, err error) {
+	m.strike(now, err)
+	var ours unusable
+	switch k := code(err); {
+	case errors.As(err, &ours):
+	case k == sarama.ErrNoError, moved(k), forgotten(k), fatal(k), k == sarama.ErrIllegalGeneration, k == sarama.ErrOffsetsLoadInProgress:
+		m.refused(now, err)
 	}
 }
 

@@ -156,6 +156,13 @@ func (c *Cluster) Fail(api API, codes ...sarama.KError) {
 	}
 }
 
+// Mend takes back what Fail and Lose have left for a kind of request.
+func (c *Cluster) Mend(api API) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.faults, api)
+}
+
 // Lose carries the next request of a kind out, and breaks its connection in the place of an answer.
 func (c *Cluster) Lose(api API) {
 	c.mu.Lock()
