@@ -6,8 +6,12 @@ import "github.com/IBM/sarama"
 // the group wait for the rebalance timeout, and Kafka does not mind the wait.
 func (m *machine) mayLeave() bool {
 	return m.stopping && len(m.owned) == 0 && m.coordinator != "" &&
-		(m.phase == unjoined || m.phase == joining || m.phase == stable)
+		(m.phase == unjoined || m.phase == joining && !m.unnamed() || m.phase == stable)
 }
+
+// unnamed: the join that is out asks for an id. The broker has given one, perhaps, and makes the next rebalance wait
+// for whoever it belongs to, a session long; so its answer, which comes at once, is waited for, and left with.
+func (m *machine) unnamed() bool { return m.phase == joining && m.memberID == "" && m.instance == "" }
 
 // tryLeave leaves the group, or ends where there is nothing to leave. An unanswered leave is repeated: a member
 // that goes without it is waited for by the whole group, for a session timeout or more.
@@ -32,7 +36,7 @@ func (m *machine) nothingToLeave() bool {
 	if m.instance != "" {
 		return !m.leaveStatic || !m.met
 	}
-	return m.memberID == ""
+	return m.memberID == "" && !m.unnamed()
 }
 
 func (m *machine) onLeft(now instant, err error) {

@@ -44,8 +44,12 @@ func (m *Member) join(a sendJoin) {
 	if a.reason != "" {
 		q.Reason = &a.reason
 	}
+	limit := m.joinLimit()
+	if a.member == "" && q.GroupInstanceId == nil && q.Version >= 4 { // KIP-394: it is answered with an id, and at once
+		limit = m.options.RequestTimeout
+	}
 	err := m.assignors.subscribe(q, m.options.Topics, a)
-	m.request(m.joinLimit(), func(ctx context.Context) any {
+	m.request(limit, func(ctx context.Context) any {
 		if err != nil {
 			return joined{seq: a.seq, err: err}
 		}

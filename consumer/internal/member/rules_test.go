@@ -569,9 +569,27 @@ func TestALeaveWaitsForTheSync(t *testing.T) {
 
 func TestWhoHasNotJoinedHasNothingToLeave(t *testing.T) {
 	want[end](lay(t).step(stop{}))
-	x := lay(t).step(start{}).find() // the first join, without an id, is out
-	want[end](x.step(stop{}))
-	wantNo[sendLeave](x)
+	want[end](lay(t).step(start{}).step(stop{})) // not even the coordinator is known
+}
+
+// The first join is out when the consumer stops. The broker has made an id of it, or is about to, and the group's next
+// rebalance would wait a session for who never joins with it.
+func TestAStopWhileTheFirstJoinIsOut(t *testing.T) {
+	out := func() *table {
+		x := lay(t).step(start{}).find().step(stop{})
+		wantNo[end](x)
+		wantNo[sendLeave](x)
+		return x
+	}
+	x := out()
+	x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrMemberIdRequired, member: "m"})
+	if a := want[sendLeave](x); a.member != "m" {
+		t.Errorf("%+v", a)
+	}
+	want[end](x.step(left{seq: seqOf[sendLeave](x)}))
+
+	x = out()
+	want[end](x.step(joined{seq: seqOf[sendJoin](x), err: context.DeadlineExceeded, timedOut: true}))
 }
 
 // A static member stays, unless it is to leave for good; then also when it never learned its id.

@@ -112,6 +112,48 @@ func TestALeaveOutlastsTheCoordinator(t *testing.T) {
 	})
 }
 
+// A consumer that stops at once after its start has asked for a member id by then. It leaves with it, and the group's
+// next rebalance waits for nobody.
+func TestAStopRightAfterTheStart(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		a := scripted(t, c, all, "a")
+		a.await(t, "owns all", owns(4))
+		calm()
+		joins := c.Requests(membertest.Join)
+		b := scripted(t, c, all, "b")
+		for c.Requests(membertest.Join) == joins {
+			time.Sleep(100 * time.Microsecond)
+		}
+		b.leave(t)
+		began := time.Now()
+		next := scripted(t, c, all, "c")
+		next.await(t, "owns its half", owns(2))
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the group waits for %v", took)
+		}
+	})
+}
+
+// The first join asks for an id, and no other member has a say in the answer: silence is not waited for as long as a
+// rebalance may take.
+func TestAFirstJoinThatIsNotAnswered(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		c.SetLatency(100 * time.Millisecond)
+		a := scripted(t, c, all, "a")
+		for a.m.options.Coordinator.Addr() == "" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		c.Silence(c.Coordinator(), true)
+		time.Sleep(time.Second)
+		c.Move()
+		began := time.Now()
+		a.await(t, "owns all", owns(4))
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
 // Nobody answers: the leave gives up when its context ends, and says so.
 func TestALeaveEndsWithItsContext(t *testing.T) {
 	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
