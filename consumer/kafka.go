@@ -62,7 +62,7 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 		SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout, HeartbeatInterval: c.HeartbeatInterval,
 		Cluster: cluster, Coordinator: coordinator,
 		TLS: dialing.Net.TLS.Enable, Logger: c.Logger,
-	}, notices)
+	}, commits.Fencing(notices))
 	return supervisor.Link{Membership: group, Source: records, Committer: lastOne{commits, cluster, dialer}}, nil
 }
 

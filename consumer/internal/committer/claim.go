@@ -32,6 +32,7 @@ type claim struct {
 	listed  bool            // the loop knows, or is being told, that there is something to send
 	urgent  bool            // and that it is urgent
 	hurried bool            // and that a flush waits for it
+	fenced  bool            // lost: no request has it any more
 	closed  bool
 	gaveUp  bool     // a final CommitFailed was told
 	waiters []waiter // in the order of their notes
@@ -72,7 +73,7 @@ func (k *claim) Commit(p actors.Progress, urgent bool, done func(error)) {
 		k.mu.Unlock()
 		k.c.later(done, nil)
 		return
-	case k.coming(): // the answer will do
+	case k.coming(), k.fenced: // the answer will do; Close will
 	case !k.listed, urgent && !k.urgent:
 		tell = true
 		k.listed, k.urgent = true, k.urgent || urgent
@@ -103,7 +104,7 @@ func (k *claim) Flush(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	k.waiters = append(k.waiters, waiter{k.said, func(err error) { answer <- err }, true})
-	known := k.coming()
+	known := k.coming() || k.fenced
 	if !known {
 		k.listed, k.urgent, k.hurried = true, true, true
 	}
@@ -159,12 +160,12 @@ func (k *claim) heard() (dirty, urgent, hurried, closed bool) {
 	return k.listed, k.urgent, hurried, k.closed
 }
 
-// take gives the note that goes into the next request; false: the claim is closed, or there is nothing to send.
+// take gives the note that goes into the next request; false: the claim is lost or closed, or there is nothing to send.
 func (k *claim) take() (p actors.Progress, born int32, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.listed, k.urgent = false, false
-	if k.closed || k.acked == k.said {
+	if k.closed || k.fenced || k.acked == k.said {
 		return p, 0, false
 	}
 	k.sent, k.flying = k.said, true

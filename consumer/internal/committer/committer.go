@@ -58,6 +58,7 @@ type Committer struct {
 
 	mu      sync.Mutex
 	open    map[place]*claim
+	lost    map[place]uint64 // the number of the last claim that was lost
 	listed  []*claim // for the loop: dirty, urgent or closed
 	calls   []call   // for the loop: done functions that their caller must not be called back from
 	reads   []*read  // for the loop: committed offsets that somebody waits for
@@ -98,7 +99,7 @@ func New(s Settings) *Committer {
 	c := &Committer{
 		set: s, inbox: s.Inbox,
 		done: make(chan struct{}), poke: make(chan struct{}, 1),
-		open: map[place]*claim{}, loop: newLoop(s.Interval),
+		open: map[place]*claim{}, lost: map[place]uint64{}, loop: newLoop(s.Interval),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	go c.run()
@@ -115,6 +116,8 @@ func (c *Committer) Claim(mc messages.Claim) supervisor.Commits {
 	at := place{mc.Topic, mc.Partition}
 	c.mu.Lock()
 	old, stopped := c.open[at], c.stopped
+	last, lost := c.lost[at]
+	k.fenced = lost && mc.Sequence <= last
 	if !stopped {
 		c.open[at] = k
 	}

@@ -4,9 +4,9 @@
 // # A commit belongs to a claim
 //
 // A broker compares member and generation and never asks who owns a partition. So an offset is sent only for a claim
-// that is open, under the identity that was read before it was seen to be open, and a refused request is built anew,
-// never sent again; the comment on send walks through what would happen else. What a closed claim has not committed is
-// dropped, with an event, and never handed to a later claim of the same partition.
+// that is open and not lost, under the identity that was read before it was seen to be so, and a refused request is
+// built anew, never sent again; the comments on send and Fencing walk through what would happen else. What a closed
+// claim has not committed is dropped, with an event, and never handed to a later claim of the same partition.
 //
 // # The path of a note
 //
@@ -32,9 +32,9 @@
 //
 // # Files
 //
-// claim.go is what Commit, Flush and Close touch; pending.go, pace.go, verdict.go and report.go decide, without clock
-// and I/O; loop.go, send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find
-// where a claim begins.
+// claim.go is what Commit, Flush and Close touch; fence.go closes the gap between a loss and Close; pending.go, pace.go,
+// verdict.go and report.go decide, without clock and I/O; loop.go, send.go and read.go are the goroutine that talks to
+// the coordinator; start.go and ranges.go find where a claim begins.
 //
 // Locks: a claim's and the committer's are never held together, nor across a call to anybody else.
 package committer

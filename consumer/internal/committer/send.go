@@ -22,7 +22,7 @@ type sending struct {
 // never sent again, in this order:
 //
 //  1. read member, generation and instance id;
-//  2. leave out every claim that is closed;
+//  2. leave out every claim that is closed or fenced;
 //  3. send, with what (1) has read.
 //
 // The broker compares member and generation and never asks who owns the partition. Say A owns partition 3 in

@@ -16,10 +16,17 @@ import (
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
 	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 // scripted starts a member of a scripted cluster, with the product's timeouts.
 func scripted(t *testing.T, c *membertest.Cluster, all *ownership, name string, change ...func(*Options)) *recorder {
+	t.Helper()
+	return scriptedBehind(t, c, all, name, func(_ *conn.Coordinator, r supervisor.Inbox) supervisor.Inbox { return r }, change...)
+}
+
+// scriptedBehind starts one whose recorder is behind another inbox.
+func scriptedBehind(t *testing.T, c *membertest.Cluster, all *ownership, name string, front func(*conn.Coordinator, supervisor.Inbox) supervisor.Inbox, change ...func(*Options)) *recorder {
 	t.Helper()
 	cluster := conn.NewCluster(conn.Settings{Seeds: c.Brokers(), Dial: c.Dial, Version: sarama.V3_6_0_0})
 	r := &recorder{name: name, all: all, wait: 5 * time.Minute, hold: 7 * time.Millisecond, owned: map[tp]messages.Claim{}, changed: make(chan struct{})}
@@ -28,7 +35,7 @@ func scripted(t *testing.T, c *membertest.Cluster, all *ownership, name string, 
 		f(&o)
 	}
 	o.Coordinator = conn.NewCoordinator(c.Dial, o.InstanceID)
-	r.m = New(o, r)
+	r.m = New(o, front(o.Coordinator, r))
 	t.Cleanup(func() {
 		r.m.Close()
 		cluster.Close()

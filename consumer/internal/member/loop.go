@@ -159,6 +159,8 @@ func (m *Member) do(now instant, a action) bool {
 	case revoke:
 		m.inbox.Revoked(m.claims.revoke(a.tps), time.Now().Add(now.until(a.by)))
 	case lose:
+		// Told before the machine takes another identity, which comes later among the actions: the committer, which
+		// stands before the supervisor's inbox, fences the claims by then.
 		m.options.Logger.Warn("lost partitions", slog.Int("partitions", len(a.tps)), slog.Any("error", a.err))
 		m.inbox.Lost(m.claims.lose(a.tps), a.err)
 	case notice:
