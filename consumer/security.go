@@ -29,8 +29,10 @@ type SASL struct {
 	Mechanism string
 	// User and Password are for PLAIN and SCRAM.
 	User, Password string
-	// Token is for OAUTHBEARER: it gives a token for each new connection, from any goroutine, within 30 s; it
-	// should keep one until it expires.
+	// Token is for OAUTHBEARER: it gives a token when a connection is made, from any goroutine, one call at a time, and
+	// should keep one until it expires. After 3 s, when ctx ends, the attempt to connect has failed, and the error says
+	// so. A function that does not look at ctx holds nothing up, not the end of the consumer either: it is left behind,
+	// and is not called again before it has returned.
 	Token func(ctx context.Context) (string, error)
 }
 

@@ -59,11 +59,11 @@ type Committer struct {
 	mu      sync.Mutex
 	open    map[place]*claim
 	lost    map[place]uint64 // the number of the last claim that was lost
-	listed  []*claim // for the loop: dirty, urgent or closed
-	calls   []call   // for the loop: done functions that their caller must not be called back from
-	reads   []*read  // for the loop: committed offsets that somebody waits for
-	stopped bool     // no claim opens any more
-	ended   bool     // the loop looks no more
+	listed  []*claim         // for the loop: dirty, urgent or closed
+	calls   []call           // for the loop: done functions that their caller must not be called back from
+	reads   []*read          // for the loop: committed offsets that somebody waits for
+	stopped bool             // no claim opens any more
+	ended   bool             // the loop looks no more
 
 	loop // of the loop's goroutine alone
 }

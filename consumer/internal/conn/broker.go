@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/consumer/internal/security"
 )
 
 // forever is the read timeout that sarama gets. Its own would apply to every request alike and cut a JoinGroup,
@@ -55,6 +57,7 @@ func (d *Dialer) Open(addr string) *Broker {
 
 	config := d.config // a copy for each: sarama writes to it
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, &hook{broker: b, config: &d.config}
+	security.Bind(b.ctx, &config)
 	if err := b.Broker.Open(&config); err != nil { // only the configuration can be wrong here, and NewDialer has looked
 		b.Kill()
 	}

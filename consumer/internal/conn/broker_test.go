@@ -2,8 +2,11 @@ package conn
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/ottla-go/ottla/consumer/internal/security"
 )
 
 const patience = 10 * time.Second // for what takes milliseconds
@@ -187,6 +192,84 @@ func TestCloseEndsEveryConnection(t *testing.T) {
 		t.Error("a closed dialer made a connection")
 	}
 	d.Close()
+}
+
+// handshakes is a broker that agrees to OAUTHBEARER and then waits for the token.
+func handshakes(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	serve := func(c net.Conn) {
+		for {
+			var size [4]byte
+			if _, err := io.ReadFull(c, size[:]); err != nil {
+				return
+			}
+			q := make([]byte, binary.BigEndian.Uint32(size[:]))
+			if _, err := io.ReadFull(c, q); err != nil {
+				return
+			}
+			p := append(slices.Clone(q[4:8]), 0, 0, 0, 0, 0, 1, 0, 11) // correlation id, no error, one mechanism
+			p = append(p, "OAUTHBEARER"...)
+			_, _ = c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(p))), p...))
+		}
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A function for tokens hangs, and sarama calls it with the connection's lock held. The request's deadline counts all the
+// same, its error says what was waited for, and nothing waits for the function at the end.
+func TestATokenThatHangsDoesNotHoldARequestUp(t *testing.T) {
+	called, release := make(chan struct{}, 10), make(chan struct{})
+	defer close(release)
+	cfg := config()
+	cfg.ApiVersionsRequest = false
+	err := security.Apply(cfg, security.TLS{}, security.SASL{Mechanism: security.OAuthBearer, Token: func(context.Context) (string, error) {
+		called <- struct{}{}
+		<-release
+		return "", errors.New("too late")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dialer(t, cfg)
+	c := NewCoordinator(d.Dial, "")
+	c.Move(handshakes(t))
+	for range 2 {
+		answer := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			_, err := Call(ctx, c, Heartbeats, func(cn Conn) (*sarama.HeartbeatResponse, error) { return cn.Heartbeat(&sarama.HeartbeatRequest{}) })
+			answer <- err
+		}()
+		err := within(t, "the request", answer)
+		if !errors.Is(err, security.ErrToken) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := len(called); n != 1 {
+		t.Errorf("%d calls hang", n)
+	}
+	closed := make(chan error, 1)
+	go func() {
+		c.Move("")
+		d.Close()
+		closed <- nil
+	}()
+	_ = within(t, "Close", closed)
 }
 
 func TestABadConfigurationIsRefused(t *testing.T) {

@@ -2,7 +2,10 @@ package conn
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/ottla-go/ottla/consumer/internal/security"
 )
 
 // send makes one request on c and cuts the connection when ctx ends before the answer. intact is false when the
@@ -14,6 +17,8 @@ func send[T any](ctx context.Context, c Conn, addr string, f func(Conn) (T, erro
 	switch {
 	case err == nil:
 		return v, intact, nil
+	case errors.Is(err, security.ErrToken) && ctx.Err() != nil: // it is not the broker that was waited for
+		return v, false, fmt.Errorf("broker %s: %w: %w", addr, err, context.Cause(ctx))
 	case ctx.Err() != nil:
 		return v, false, silent(addr, context.Cause(ctx))
 	default:

@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"runtime"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -118,6 +120,61 @@ func TestToken(t *testing.T) {
 		}
 		if fail != nil && !strings.Contains(security.Explain(err, true).Error(), "SASL.Token") {
 			t.Errorf("got %v", security.Explain(err, true))
+		}
+	}
+}
+
+// provider makes sarama's of a function.
+func provider(t *testing.T, token func(context.Context) (string, error)) sarama.AccessTokenProvider {
+	t.Helper()
+	c := sarama.NewConfig()
+	if err := security.Apply(c, security.TLS{}, security.SASL{Mechanism: security.OAuthBearer, Token: token}); err != nil {
+		t.Fatal(err)
+	}
+	return c.Net.SASL.TokenProvider
+}
+
+// A function that does not look at its context is left behind: who connects does not wait for it, and it is not called
+// again before it has returned. What it returns then is used by whoever waits at that time.
+func TestATokenThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, release := 0, make(chan struct{})
+		p := provider(t, func(context.Context) (string, error) {
+			calls++
+			<-release
+			return "late", nil
+		})
+		for range 3 {
+			began := time.Now()
+			_, err := p.Token()
+			if took := time.Since(began); took != 3*time.Second || !errors.Is(err, security.ErrToken) || !strings.Contains(err.Error(), "has not returned within 3s") {
+				t.Errorf("after %v: %v", took, err)
+			}
+		}
+		if calls != 1 {
+			t.Errorf("%d calls hang", calls)
+		}
+		time.AfterFunc(time.Second, func() { close(release) })
+		if got, err := p.Token(); err != nil || got.Token != "late" {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if _, err := p.Token(); err != nil || calls != 2 {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+	})
+}
+
+// A user's code must not end the process, nor a goroutine of ours.
+func TestATokenFunctionThatPanics(t *testing.T) {
+	for what, end := range map[string]func(){"panic: no issuer": func() { panic("no issuer") }, "Goexit": runtime.Goexit} {
+		p := provider(t, func(context.Context) (string, error) {
+			end()
+			return "t", nil
+		})
+		for range 2 {
+			if _, err := p.Token(); !errors.Is(err, security.ErrToken) || !strings.Contains(err.Error(), what) {
+				t.Errorf("got %v", err)
+			}
 		}
 	}
 }

@@ -2,10 +2,7 @@ package security
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/xdg-go/scram"
@@ -28,8 +25,9 @@ type SASL struct {
 	Mechanism string
 	// User and Password are for PLAIN and SCRAM.
 	User, Password string
-	// Token is for OAUTHBEARER: it is asked for a token at each connection, from any goroutine, and so should
-	// keep one until it expires. ctx ends after 30 s.
+	// Token is for OAUTHBEARER: it is asked for a token when a connection is made, and so should keep one until it
+	// expires. ctx ends after 3 s, and with it the connection's attempt. One call runs at a time: a function that does
+	// not return is left behind, and not called again before it does.
 	Token func(ctx context.Context) (string, error)
 }
 
@@ -51,7 +49,7 @@ func (s SASL) apply(to *sarama.Config) []error {
 		n.User, n.Password = s.User, s.Password
 		return append(s.password(), s.scram(to)...)
 	case OAuthBearer:
-		n.TokenProvider = tokens(s.Token)
+		n.TokenProvider = &tokens{ask: s.Token}
 		return s.token()
 	case "":
 		return []error{&Fault{"SASL.Mechanism", "", "is not set, but other SASL settings are", "set it to " + list(), nil}}
@@ -120,23 +118,4 @@ type conversation struct {
 func (c *conversation) Begin(_, _, _ string) error {
 	c.ClientConversation = c.client.NewConversation()
 	return nil
-}
-
-// tokenTimeout bounds SASL.Token: sarama waits for it while it holds the connection.
-const tokenTimeout = 30 * time.Second
-
-// ErrToken is wrapped by the error of a connection whose SASL.Token failed.
-var ErrToken = errors.New("SASL.Token failed")
-
-type tokens func(context.Context) (string, error)
-
-// Token implements sarama.AccessTokenProvider, which knows no context.
-func (t tokens) Token() (*sarama.AccessToken, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
-	defer cancel()
-	s, err := t(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	return &sarama.AccessToken{Token: s}, nil
 }
