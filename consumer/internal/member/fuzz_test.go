@@ -38,6 +38,9 @@ type world struct {
 	over    bool
 	syncing int // the sync that a coordinator may have
 
+	quiet  instant // when the last answer that knew of no rebalance was sent for
+	called bool    // a later one knew of one, and no join has gone out since
+
 	failures int // plans and syncs that failed since the last assignment
 	failedAt instant
 }
@@ -81,9 +84,15 @@ func (w *world) step(e event) {
 		if e.err == nil || code(e.err) == sarama.ErrRebalanceInProgress {
 			w.proves(e.sent)
 		}
+		if e.seq == w.m.beat {
+			w.hears(e.sent, e.err)
+		}
 	case synced:
 		if e.seq == w.syncing {
 			w.syncing = 0
+		}
+		if e.seq == w.m.request && e.err == nil {
+			w.hears(e.sent, nil)
 		}
 		w.count(e.seq, e.err)
 		if e.err == nil {
@@ -133,6 +142,16 @@ func (w *world) count(seq int, err error) {
 	}
 }
 
+// hears notes whether the group waits for our join.
+func (w *world) hears(sent instant, err error) {
+	switch {
+	case err == nil:
+		w.quiet, w.called = sent, false
+	case code(err) == sarama.ErrRebalanceInProgress:
+		w.called = true
+	}
+}
+
 func (w *world) proves(sent instant) {
 	if sent.after(w.proven) {
 		w.proven = sent
@@ -150,6 +169,9 @@ func (w *world) do(a action) {
 	case assign:
 		if w.stopped {
 			w.fatalf("assigned while stopping")
+		}
+		if w.now.reached(w.m.lease) {
+			w.fatalf("assigned %v after the lease", a.tps)
 		}
 		for _, p := range a.tps {
 			if _, ok := w.held[p]; ok {
@@ -209,6 +231,7 @@ func (w *world) request(a action) {
 			w.fatalf("%d attempts at an assignment have failed, and the next one comes at once", w.failures)
 		}
 		w.made++
+		w.called = false
 		err := w.err(100)
 		if a.member == "" && w.m.instance == "" {
 			err = sarama.ErrMemberIdRequired
@@ -278,6 +301,9 @@ func (w *world) check() {
 	if len(w.held) > 0 && max(mono, wall) >= w.m.session*9/10 {
 		w.fatalf("owns %v, but the last proof is %v and %v old", w.held, mono, wall)
 	}
+	if w.called && !w.m.cooperative && len(w.held) > 0 && w.now.reached(w.quiet.add(w.m.rebalance)) {
+		w.fatalf("owns %v, which the group has given away: it has waited for its rebalance timeout", w.held)
+	}
 	for p, h := range w.held {
 		if !h.by.never() && !w.stopped && w.now.reached(h.by.add(w.m.reserve())) {
 			w.fatalf("%v should have been given up by %v", p, h.by)
@@ -333,6 +359,7 @@ func (w *world) move() {
 		}
 		w.step(stop{w.stopBy})
 	case x == 64 && w.r.Intn(5) == 0: // suspended: only the wall clock has gone on; or somebody has set it
+		w.now = w.now.add(time.Millisecond) // no two readings of the monotonic clock are the same
 		w.now.wall += time.Duration(w.r.Intn(20)-5) * time.Second
 		w.step(tick{})
 	case !n.never():

@@ -29,8 +29,13 @@ func (m *machine) onBeat(now, sent instant, err error) {
 		m.beatAt = sent.add(min(m.rules.heartbeat, max(fresh, sent.mono-m.freshAt.mono)))
 		if err == nil {
 			m.lastOK = sent
-		} else if m.phase == stable {
+			break
+		}
+		if m.phase == stable {
 			m.phase, m.reason = unjoined, "the group is rebalancing"
+		}
+		if !m.cooperative {
+			m.hasten()
 		}
 	case forgotten(k) && m.request != 0: // the request in flight will be told so, too
 		m.loseAll(err)

@@ -29,10 +29,6 @@ func (m *machine) checkLease(now instant) {
 }
 
 func (m *machine) loseAll(err error) {
-	all := m.ours(func(tp, *claim) bool { return true })
-	clear(m.owned)
 	m.target = nil
-	if len(all) > 0 {
-		m.emit(lose{all, err})
-	}
+	m.lose(m.ours(func(tp, *claim) bool { return true }), err)
 }

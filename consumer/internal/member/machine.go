@@ -167,13 +167,13 @@ func (m *machine) advance(now instant) {
 	m.checkLease(now)
 	m.checkOverdue(now)
 	if m.phase == stable && !m.stopping {
-		m.settle()
+		m.settle(now)
 	}
 	m.giveUpAll(now)
+	m.tell(now)
 	if m.tryLeave(now) {
 		return
 	}
-	m.tell(now)
 	if m.coordinator == "" {
 		m.look(now)
 		return

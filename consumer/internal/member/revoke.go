@@ -15,9 +15,9 @@ func (m *machine) reserve() time.Duration {
 	return min(m.rules.heartbeat+5*time.Second, m.rebalance/2)
 }
 
-func (m *machine) revoke(tps []tp, by instant) {
+func (m *machine) revoke(tps []tp, by, over instant) {
 	for _, p := range tps {
-		m.owned[p].by, m.owned[p].over = by, by.add(m.reserve())
+		m.owned[p].by, m.owned[p].over = by, over
 	}
 	if len(tps) > 0 {
 		m.emit(revoke{tps, by})
@@ -27,26 +27,39 @@ func (m *machine) revoke(tps []tp, by instant) {
 // giveUpAll: to stop, and in an eager group before every join.
 func (m *machine) giveUpAll(now instant) {
 	all := m.ours(func(_ tp, c *claim) bool { return c.kept() })
-	switch {
-	case len(all) == 0:
-	case m.stopping:
-		m.revoke(all, m.stopDeadline(now))
-		for _, p := range all {
-			m.owned[p].over = instant{} // who stops us waits as long as it wants
-		}
-	case m.phase == unjoined && !m.cooperative:
-		m.revoke(all, m.eagerDeadline(now))
+	if len(all) == 0 {
+		return
 	}
+	by, over := m.stopDeadline(now), instant{} // who stops us waits as long as it wants
+	if m.phase == unjoined && !m.cooperative { // but the group does not
+		over = m.waitedFor()
+		rest := now.until(over)
+		if rest <= 0 {
+			m.lose(all, ErrRevokeTimeout)
+			return
+		}
+		early := over.add(-min(m.reserve(), rest/2)) // when much of it has passed, there is still a moment
+		if !m.stopping || by.after(early) {
+			by = early
+		}
+	} else if !m.stopping {
+		return
+	}
+	m.revoke(all, by, over)
 }
 
-// eagerDeadline: the broker began to wait for its members after, at the earliest, the last heartbeat that knew of
-// no rebalance. When that is too long ago, there is still a moment.
-func (m *machine) eagerDeadline(now instant) instant {
-	by := m.lastOK.add(m.rebalance - m.reserve())
-	if now.until(by) < m.reserve()/2 {
-		return now.add(m.reserve() / 2)
+// waitedFor is how long an eager group waits for our join at the least: the broker began to wait, at the earliest, after
+// the last heartbeat that knew of no rebalance. Then it gives away what we have.
+func (m *machine) waitedFor() instant { return m.lastOK.add(m.rebalance) }
+
+// hasten: the group rebalances while an eager member gives up what it has, perhaps to stop and in no hurry.
+func (m *machine) hasten() {
+	over := m.waitedFor()
+	for _, c := range m.owned {
+		if !c.kept() && (c.over.never() || c.over.after(over)) {
+			c.over = over
+		}
 	}
-	return by
 }
 
 // stopDeadline leaves time for the leave.
@@ -61,11 +74,15 @@ func (m *machine) stopDeadline(now instant) instant {
 // checkOverdue is a safety net: the supervisor abandons what does not end at its deadline and releases it.
 func (m *machine) checkOverdue(now instant) {
 	late := m.ours(func(_ tp, c *claim) bool { return !c.over.never() && now.reached(c.over) })
-	for _, p := range late {
+	m.lose(late, ErrRevokeTimeout)
+}
+
+func (m *machine) lose(tps []tp, err error) {
+	for _, p := range tps {
 		delete(m.owned, p)
 	}
-	if len(late) > 0 {
-		m.emit(lose{late, ErrRevokeTimeout})
+	if len(tps) > 0 {
+		m.emit(lose{tps, err})
 	}
 }
 

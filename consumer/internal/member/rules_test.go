@@ -195,6 +195,60 @@ func TestEagerRebalance(t *testing.T) {
 	}
 }
 
+// The group rebalances, and the heartbeat that knew of no rebalance is older than usual: there is a moment left to give
+// up in, but none of it is after the moment from which the broker waits no more.
+func TestAnEagerRevocationEndsBeforeTheBrokersPatience(t *testing.T) {
+	for _, c := range []struct{ passed, by time.Duration }{
+		{2 * time.Second, 50 * time.Second}, // 60 s less 2 s, and less the reserve of 8 s
+		{46 * time.Second, 7 * time.Second}, // half of what is left
+		{59 * time.Second, 500 * time.Millisecond},
+	} {
+		x := lay(t, eagerly, func(r *rules) { r.session = time.Hour }).member(0)
+		end := x.m.lastOK.add(60 * time.Second)
+		x.now = x.m.lastOK.add(c.passed - 10*time.Millisecond)
+		sent := want[sendHeartbeat](x.step(tick{}))
+		x.now = x.now.add(10 * time.Millisecond)
+		a := want[revoke](x.step(beaten{sent.seq, x.now, sarama.ErrRebalanceInProgress}))
+		if got := x.now.until(a.by); got != c.by {
+			t.Errorf("%v after the last: %v ahead, want %v", c.passed, got, c.by)
+		}
+		wantNo[lose](x.later(x.now.until(end) - time.Millisecond))
+		if a := want[lose](x.later(time.Millisecond)); !errors.Is(a.err, ErrRevokeTimeout) {
+			t.Errorf("%v", a.err)
+		}
+	}
+	x := lay(t, eagerly, func(r *rules) { r.session = time.Hour }).member(0) // the broker may have given all away by now
+	x.now = x.now.add(2 * time.Minute)
+	x.step(tick{}).beat(sarama.ErrRebalanceInProgress)
+	want[lose](x)
+	wantNo[revoke](x)
+}
+
+// A consumer that stops takes its time, until the group rebalances: an eager group waits for its join only for so long.
+func TestAnEagerDrainThatARebalanceFinds(t *testing.T) {
+	x := lay(t, eagerly, func(r *rules) { r.session = time.Hour }).member(0)
+	x.step(stop{x.now.add(time.Hour)})
+	want[revoke](x)
+	x.later(3 * time.Second).beat(nil)
+	x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+	end := x.m.lastOK.add(60 * time.Second)
+	wantNo[lose](x.later(x.now.until(end) - time.Millisecond))
+	want[lose](x.later(time.Millisecond))
+	want[sendLeave](x)
+}
+
+// The lease is over when the last partition is released. What the assignment has for us may be another member's by now;
+// it is taken when a heartbeat says that we are in the group still.
+func TestNothingIsAssignedAfterTheLease(t *testing.T) {
+	x := lay(t).member(0)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync() // 0 is taken away
+	want[revoke](x)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 3, "l").sync(0) // and given back
+	x.now.wall += time.Hour
+	wantNo[assign](x.step(released{parts(0)}))
+	want[assign](x.later(time.Millisecond).beat(nil))
+}
+
 // The reserve never takes more than half of a short rebalance timeout.
 func TestTheReserveOfAShortRebalanceTimeout(t *testing.T) {
 	x := lay(t, func(r *rules) { r.rebalance = 6 * time.Second }).member(0)

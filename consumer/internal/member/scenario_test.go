@@ -154,6 +154,27 @@ func TestAFirstJoinThatIsNotAnswered(t *testing.T) {
 	})
 }
 
+// An eager member stops, with a handler that runs for longer than the rebalance timeout, and another member joins. The
+// group waits for the leaver as long as for any other, and gives its partitions away then: it has lost them by then.
+func TestAnEagerMemberThatStopsIsNotWaitedForForEver(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		ranged := func(o *Options) { o.Strategies = eager() }
+		a := scripted(t, c, all, "a", ranged)
+		a.await(t, "owns all", owns(4))
+		calm()
+		a.note(func() { a.hold = 90 * time.Second })
+		left := make(chan error, 1)
+		go func() { left <- a.m.Leave(context.Background()) }()
+		time.Sleep(time.Second)
+		b := scripted(t, c, all, "b", ranged)
+		b.await(t, "owns all", owns(4)) // and nobody else does: see ownership
+		if err := <-left; err != nil || a.losses() != 1 {
+			t.Errorf("%v, lost %v", err, a.lost)
+		}
+		time.Sleep(2 * time.Minute) // the release that comes late
+	})
+}
+
 // Nobody answers: the leave gives up when its context ends, and says so.
 func TestALeaveEndsWithItsContext(t *testing.T) {
 	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {

@@ -47,11 +47,11 @@ func (m *machine) onSynced(now instant, e synced) {
 		m.target[p] = true
 	}
 	gone := m.ours(func(p tp, c *claim) bool { return !m.target[p] && c.kept() })
-	m.revoke(gone, now.add(m.rebalance-m.reserve()))
+	m.revoke(gone, now.add(m.rebalance-m.reserve()), now.add(m.rebalance))
 
 	if m.ghost && m.healed != m.generation && !m.stopping {
 		if m.cooperative { // an eager member would have to give up at once what it takes
-			m.settle()
+			m.settle(now)
 		}
 		m.phase, m.reason, m.healed = unjoined, "the leader is back and must watch the topics", m.generation
 	}
@@ -72,7 +72,10 @@ func (m *machine) failed(now instant, err error) {
 
 // settle: stable. Take what is assigned and not held, and join again once everything that the last join claimed
 // and the assignment took away has been given up: the leader keeps it from its next owner until then.
-func (m *machine) settle() {
+func (m *machine) settle(now instant) {
+	if now.reached(m.lease) { // nothing is ours before the next heartbeat is answered well
+		return
+	}
 	var added []tp
 	for p := range m.target {
 		if m.owned[p] == nil {
