@@ -3,10 +3,13 @@ package source
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TestLeadersMove: with records coming all the time, leaders are shuffled, a leader is removed, a new broker gets a
@@ -78,4 +81,44 @@ func TestLeadersMove(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOrphanThatFallsDueDuringALookUp: two partitions, each refused twice, the second 20 ms after the first. The pause of
+// 50 ms is over for the first, whose look-up takes 40 ms, and meanwhile for the other one: too late for this look-up,
+// too early to be waited for afterwards. Nobody came back for it.
+func TestOrphanThatFallsDueDuringALookUp(t *testing.T) {
+	c := newCluster(t, 1, 2)
+	fill(t, c.ListenAddrs(), 10, 2, 10)
+	var refused [2]int
+	var twice atomic.Int64
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		q := req.(*kmsg.FetchRequest)
+		part := q.Topics[0].Partitions[0].Partition
+		if refused[part] == 2 {
+			return nil, nil, false
+		}
+		if refused[part]++; refused[part] == 2 {
+			if part == 1 {
+				c.SleepControl(func() { during(20 * time.Millisecond) })
+			}
+			twice.Add(1)
+		}
+		p := q.ResponseKind().(*kmsg.FetchResponse)
+		rt, rp := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
+		rp.Partition, rp.ErrorCode, rp.RecordBatches = part, int16(sarama.ErrNotLeaderForPartition), []byte{}
+		rt.Topic, rt.Partitions = "t", append(rt.Partitions, rp)
+		p.Topics = append(p.Topics, rt)
+		return p, nil, true
+	})
+	c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if twice.Load() == 2 {
+			c.SleepControl(func() { during(40 * time.Millisecond) })
+		}
+		return nil, nil, false
+	})
+	s := newSource(t, c.ListenAddrs(), Options{Connections: 2, Backoff: 50 * time.Millisecond})
+	first, second := openBox(t, s, 0, 0, mib, nil), openBox(t, s, 1, 0, mib, nil)
+	eventually(t, 5*time.Second, "both are read", func() bool { return first.count() == 5 && second.count() == 5 })
 }

@@ -29,8 +29,8 @@ func (s *Source) route() {
 		if !s.pause(gather) {
 			return
 		}
-		if again, ok := s.settle(); ok {
-			timer.Reset(again)
+		if again, ok := s.settle(time.Now()); ok {
+			timer.Reset(time.Until(again))
 		}
 	}
 }
@@ -48,8 +48,11 @@ func (s *Source) pause(d time.Duration) bool {
 }
 
 // settle puts every orphan that is due on a lane. It answers when to come again, if at all.
-func (s *Source) settle() (again time.Duration, ok bool) {
-	due := s.due(time.Now())
+//
+// An orphan is due now, or its time is waited for. A look-up may take long, and what is measured by the clock before it
+// for the one and by the clock after it for the other may be neither: an orphan whose time comes meanwhile.
+func (s *Source) settle(now time.Time) (again time.Time, ok bool) {
+	due := s.due(now)
 	due = slices.DeleteFunc(due, func(p *partition) bool {
 		who, known, err := s.leaders.known(p.claim.Topic, p.claim.Partition, p.stale)
 		if !known || err != nil {
@@ -61,7 +64,7 @@ func (s *Source) settle() (again time.Duration, ok bool) {
 	if len(due) > 0 {
 		s.lookUp(due)
 	}
-	return s.nextTry(time.Now())
+	return s.nextTry(now)
 }
 
 // due takes the orphans whose time has come. Those that wait for a Seek are left alone.
@@ -108,16 +111,16 @@ func (s *Source) lookUp(due []*partition) {
 	}
 }
 
-// nextTry is how long it takes until the next orphan is due.
-func (s *Source) nextTry(now time.Time) (wait time.Duration, ok bool) {
+// nextTry is when the next of the orphans is due that were not due at now.
+func (s *Source) nextTry(now time.Time) (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p := range s.orphans {
-		if d := p.retryAt.Sub(now); d > 0 && (!ok || d < wait) {
-			wait, ok = d, true
+		if p.retryAt.After(now) && (!ok || p.retryAt.Before(at)) {
+			at, ok = p.retryAt, true
 		}
 	}
-	return wait, ok
+	return at, ok
 }
 
 // orphan takes partitions off a lane, or has the router keep them (nil), after an attempt that failed: the first time
