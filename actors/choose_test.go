@@ -131,6 +131,38 @@ func TestRestartsThatWaitForAChild(t *testing.T) {
 	})
 }
 
+// Two restarts wait behind a busy handler, and the incarnation that the first one made has a child that takes its time
+// to end. The first one's Resume does not let messages through to an actor that is on its way out.
+func TestTheResumeOfAnOlderRestartDoesNotEndTheNewer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		busy, release, started := make(chan struct{}), make(chan struct{}), 0
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *actor.Started:
+				if started++; started == 2 {
+					ctx.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+						if _, ok := c.Message().(*actor.Stopping); ok {
+							<-release
+						}
+					}))
+				}
+			case *messages.Record:
+				<-busy
+				msg.Complete(nil)
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.system(&actor.Restart{})
+		r.system(&actor.Restart{})
+		r.send("hello")
+		close(busy)
+		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 restarting", "2 started", "2 restarting")
+		close(release)
+		r.said("2 terminated", "3 started", "3 assigned at 1", "3 hello")
+	})
+}
+
 // Stop and Restart wait behind a busy handler. protoactor would make a new incarnation of the stopped actor,
 // unregistered, and give it the rest of the backlog.
 func TestStopThenRestartDoesNotResurrect(t *testing.T) {

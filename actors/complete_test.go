@@ -241,7 +241,8 @@ func TestAKeptRecordCannotBeCompletedAfterTheClaimWasClosed(t *testing.T) {
 	})
 }
 
-// The record was completed, and whoever did it was told that it counts. Then the handler does not return.
+// The record was completed, and whoever did it was told that it counts. Then the handler does not return. Where the
+// claim is lost, or closed, nothing can be committed any more.
 func TestACompletionCountsAlthoughTheHandlerIsAbandoned(t *testing.T) {
 	for name, end := range map[string]struct {
 		do   func(*rig)
@@ -250,6 +251,7 @@ func TestACompletionCountsAlthoughTheHandlerIsAbandoned(t *testing.T) {
 		"abandoned":       {func(r *rig) { r.box.Abandon(messages.ErrRevoked) }, 1},
 		"lost":            {func(r *rig) { r.box.Lose(&messages.Lost{}) }, -1},
 		"lost, abandoned": {func(r *rig) { r.box.Lose(&messages.Lost{}); r.box.Abandon(messages.ErrLost) }, -1},
+		"closed":          {func(r *rig) { r.box.Revoke(&messages.Revoked{}); r.box.Close() }, -1},
 	} {
 		bubbleOf(t, name, func(r *rig) {
 			release := make(chan struct{})
