@@ -3,7 +3,9 @@ package actors
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -307,7 +309,8 @@ func TestAChildsFailureEscalatedThroughThePartition(t *testing.T) {
 			case string:
 				ctx.Spawn(actor.PropsFromFunc(func(c actor.Context) {
 					if _, ok := c.Message().(*actor.Started); ok {
-						panic("child")
+						var err *os.PathError
+						panic(err)
 					}
 				}, actor.WithSupervisor(nil)))
 			}
@@ -316,6 +319,9 @@ func TestAChildsFailureEscalatedThroughThePartition(t *testing.T) {
 		r.withActor()
 		r.send("child")
 		r.deliver(0)
+		if err, ok := r.last().reason.(error); !ok || !strings.Contains(err.Error(), "nil *fs.PathError") {
+			t.Errorf("the supervisor is told %T", r.last().reason)
+		}
 		r.wantFaults("none")
 		r.said("1 started", "1 assigned at 0", "1 child", "1: 0/0")
 		r.wantCommitted(1)

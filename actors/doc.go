@@ -24,6 +24,9 @@
 //
 // # Non-obvious
 //
+//   - No user code runs under the mailbox's lock or in the supervisor's turn. The user's actor is made at Started, in
+//     the partition's own goroutine. An error is user code, too: it is asked once, where it comes in, for its text, its
+//     class and a seek, and one that panics at that is a panic of the code that answered it.
 //   - After a Stop was handed over, a Restart is dropped: protoactor would resurrect the stopped actor,
 //     unregistered, and let it process the rest of the backlog. So it is while the claim is being given up.
 //   - protoactor resumes a mailbox after a failure without saying what is to become of the message. Here the

@@ -118,7 +118,11 @@ func (p *partition) produce() {
 
 // HandleFailure is about the children of the user's actor. protoactor looks for it on the partition, which is there
 // before the user's actor: it asks that one, if it decides about its children, and does else what protoactor would.
+// The reason is what a child panicked with; it may be escalated to our own supervisor.
 func (p *partition) HandleFailure(system *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
+	if err, ok := reason.(error); ok {
+		reason = Sound(err)
+	}
 	strategy, ok := p.user.(actor.SupervisorStrategy)
 	if !ok {
 		strategy = actor.DefaultSupervisorStrategy()
