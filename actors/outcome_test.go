@@ -87,7 +87,7 @@ func TestSound(t *testing.T) {
 // the policy, stands in the status, and neither freezes the partition, whose lock nobody would give back, nor fails in
 // the supervisor.
 func TestAnErrorThatPanicsIsAPanic(t *testing.T) {
-	frozen := time.AfterFunc(time.Minute, func() { panic("a partition is frozen") })
+	frozen := time.AfterFunc(5*time.Minute, func() { panic("a partition is frozen") })
 	t.Cleanup(func() { frozen.Stop() })
 	ways := map[string]struct {
 		start func(*rig, error)
@@ -152,7 +152,7 @@ func TestANotedErrorThatPanicsIsAPanic(t *testing.T) {
 
 // An error may ask the record, and so the mailbox, while it is asked itself: it is not asked under the lock.
 func TestAnErrorThatAsksTheRecord(t *testing.T) {
-	frozen := time.AfterFunc(time.Minute, func() { panic("a partition is frozen") })
+	frozen := time.AfterFunc(5*time.Minute, func() { panic("a partition is frozen") })
 	t.Cleanup(func() { frozen.Stop() })
 	bubbleOf(t, "handler", func(r *rig) {
 		r.verdict = park
