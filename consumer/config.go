@@ -56,7 +56,10 @@ type Config struct {
 	// without a rebalance. It must be unique in the group; the later of two takes over. Default: none.
 	InstanceID string
 
-	// DrainTimeout bounds a drain: what has not finished then is abandoned. Default: 30s.
+	// DrainTimeout bounds what a drain waits for handlers: then their contexts end, and those that do not heed it are
+	// abandoned after a grace of at most 2 s. Run may return later than that by the grace and by a reserve for the last
+	// commits and for leaving the group, the lesser of HeartbeatInterval + 5 s and half of RebalanceTimeout: by 10 s
+	// with the defaults. Default: 30s.
 	DrainTimeout time.Duration
 	// SessionTimeout is how long the group waits for a silent member before it gives its partitions to others. It
 	// must lie within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min by

@@ -19,7 +19,7 @@ func (a askee) Status(ctx context.Context) (*messages.Status, error) { return a(
 
 func TestHTTP(t *testing.T) {
 	healthy := messages.Health{Live: true, Ready: true, Reasons: []string{"orders/3 is parked"}}
-	stuck := messages.Health{Live: true, Reasons: []string{"orders/4 is stuck", "no coordinator"}}
+	joining := messages.Health{Live: true, Reasons: []string{"not yet a member of the group", "no coordinator"}}
 	dead := messages.Health{Reasons: []string{"escalated"}}
 	tests := []struct {
 		method, path string
@@ -29,8 +29,8 @@ func TestHTTP(t *testing.T) {
 	}{
 		{"GET", "/livez", healthy, 200, "live\norders/3 is parked\n"},
 		{"GET", "/readyz", healthy, 200, "ready\norders/3 is parked\n"},
-		{"GET", "/livez", stuck, 200, "live\norders/4 is stuck\nno coordinator\n"},
-		{"GET", "/readyz", stuck, 503, "not ready\norders/4 is stuck\nno coordinator\n"},
+		{"GET", "/livez", joining, 200, "live\nnot yet a member of the group\nno coordinator\n"},
+		{"GET", "/readyz", joining, 503, "not ready\nnot yet a member of the group\nno coordinator\n"},
 		{"GET", "/livez", dead, 503, "not live\nescalated\n"},
 		{"GET", "/readyz", dead, 503, "not ready\nescalated\n"},
 		{"HEAD", "/readyz", dead, 503, ""},

@@ -34,7 +34,7 @@ func (r Ref) PID() *actor.PID {
 	return r.pid()
 }
 
-// Status asks for the consumer's status. It is made from snapshots, and so is answered while partitions are stuck.
+// Status asks for the consumer's status. It is made from snapshots, and so is answered while handlers do not return.
 func (r Ref) Status(ctx context.Context) (*messages.Status, error) {
 	return ask[*messages.Status](ctx, r, &messages.GetStatus{})
 }

@@ -50,7 +50,7 @@ type Drain struct {
 	Timeout time.Duration
 }
 
-// GetStatus is answered with a *Status, from snapshots: also while a partition is stuck.
+// GetStatus is answered with a *Status, from snapshots: also while handlers do not return.
 type GetStatus struct{}
 
 // Subscribe asks for events: they are sent to the sender as messages until it stops.

@@ -59,7 +59,7 @@ type PartitionStatus struct {
 	Attempt     int       `json:"attempt"` // of the delivery under way or due
 	Depth       int       `json:"depth"`   // records fetched and not finished
 	Bytes       int64     `json:"bytes"`
-	OpenSince   time.Time `json:"openSince,omitzero"` // when the delivery under way began
+	OpenSince   time.Time `json:"openSince,omitzero"` // when a status first saw the delivery under way
 	NextRetry   time.Time `json:"nextRetry,omitzero"`
 	Reason      string    `json:"reason,omitempty"` // of a park
 	Failure     *Failure  `json:"failure,omitempty"`

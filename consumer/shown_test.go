@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/consumer/consumertest"
@@ -32,4 +33,28 @@ func TestWhatCannotBeDecodedIsNotShown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A handler that does not return fails no probe; /status shows its partition as busy, and since when.
+func TestAHandlerThatDoesNotReturnIsShownAsBusy(t *testing.T) {
+	handler := func(context.Context, *consumer.Record) error { time.Sleep(2 * time.Hour); return nil }
+	consumertest.Run(t, consumer.Config{Handler: handler}, func(t *testing.T, k *consumertest.Kit) {
+		k.Assign("orders", 3).Append("x")
+		get := func(path string) (code int, body string) {
+			w := httptest.NewRecorder()
+			consumer.HTTP{Ref: consumer.NewRef(k.System(), k.PID())}.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			return w.Code, w.Body.String()
+		}
+		_, _ = get("/status")
+		since := time.Now().Format(time.RFC3339)
+		k.Advance(time.Hour)
+		for _, probe := range []string{"/livez", "/readyz"} {
+			if code, body := get(probe); code != http.StatusOK {
+				t.Errorf("%s: %d %s", probe, code, body)
+			}
+		}
+		if _, body := get("/status"); !strings.Contains(body, `"state": "Busy"`) || !strings.Contains(body, `"openSince": "`+since) {
+			t.Errorf("the status is %s, want Busy since %s", body, since)
+		}
+	})
 }
