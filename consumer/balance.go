@@ -8,9 +8,10 @@ import (
 
 // Balance is a way to share out partitions: an assignor, in Kafka's words. It has no zero value.
 //
-// To move a group from one to another without stopping it, deploy the new one beside the old one first, for
-// example [CooperativeSticky, Range], and drop the old one once every member lists both. With an eager one in the
-// list, all members give up all partitions in each rebalance.
+// To move a group from one to another without stopping it, deploy the new one before the old one in a list first, for
+// example [CooperativeSticky, Range], and drop the old one once every member lists both. Of what all members list the
+// group uses what most of them prefer: the old one as long as some list only that, then the new one. A member
+// with an eager one in its list gives up all partitions in each rebalance, whichever is used.
 type Balance uint8
 
 const (
