@@ -7,7 +7,7 @@
 //	done partition=P offset=O key=K attempt=A
 //
 // It ends at a signal: the first one drains, the second one stops, the third one kills. Without -brokers it makes a
-// broker and load of its own, and reports like the quickstart.
+// broker and load of its own, and reports like the quickstart; a first signal drains then, too, and a second one ends it.
 package main
 
 import (
@@ -18,6 +18,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/ottla-go/ottla/consumer"
@@ -114,7 +116,10 @@ func (f *flags) demonstrate() error {
 		return err
 	}
 	defer end()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	told, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(told, stop) // the second one ends the program
+	ctx, cancel := context.WithTimeout(told, 60*time.Second)
 	defer cancel()
 	tally := demo.NewTally()
 	cfg := f.config(addrs, tally)
@@ -145,13 +150,19 @@ func (f *flags) demonstrate() error {
 			return err
 		}
 	}
-	if err := <-produced; err != nil {
-		return err
-	}
+	err = <-produced
 	for _, m := range stay {
 		if err := m.Leave(); err != nil {
 			return err
 		}
+	}
+	if told.Err() != nil { // drained; what was produced and not consumed is nobody's fault
+		n, _ := tally.Processed()
+		fmt.Printf("stopped by a signal: %d records were processed\n", n)
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	line, ok := tally.Summary(f.records)
 	fmt.Println(line)
