@@ -81,7 +81,11 @@ func TestDocsCompile(t *testing.T) {
 			t.Fatal(err)
 		}
 		name, _ := filepath.Rel(root, file)
-		all = append(all, snippets(name, string(text))...)
+		found := snippets(name, string(text))
+		if fences := strings.Count(string(text), "```go"); len(found) != fences || name == "README.md" && fences == 0 {
+			t.Errorf("%s: %d snippets of %d were found", name, len(found), fences)
+		}
+		all = append(all, found...)
 	}
 	if len(all) < 5 {
 		t.Fatalf("found only %d snippets: does the test still see them?", len(all))
