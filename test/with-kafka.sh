@@ -37,7 +37,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pom=$root/test/kafka/pom.xml
 user=ottla password=letters
-start_timeout=90 # seconds, for all nodes
+start_timeout=180 # seconds, for all nodes
 
 usage() { sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 say() { echo "with-kafka: $*" >&2; }
