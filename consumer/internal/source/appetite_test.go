@@ -36,7 +36,7 @@ func TestAppetiteOfSmallRecords(t *testing.T) {
 
 // TestAppetiteForgets: one batch that compresses very well is forgotten, a lasting change is learnt.
 func TestAppetiteForgets(t *testing.T) {
-	a := appetite{ratio: 50}
+	a := appetite{ratio: 50, known: true}
 	for range 30 {
 		a.fed(&harvest{batches: 2, size: 2 * mib, squeezed: true}, mib, true)
 	}
@@ -56,10 +56,41 @@ func TestAppetiteForgets(t *testing.T) {
 	}
 }
 
+// TestAppetiteAtTheEndOfALog: small answers bound the ratio from below. An ask that took the bound for the ratio would
+// bring, with the next burst, a hundred times the room.
+func TestAppetiteAtTheEndOfALog(t *testing.T) {
+	var a appetite
+	for range 10 {
+		a.fed(&harvest{batches: 1, size: 100 << 10, largest: 100 << 10, squeezed: true}, slowStart, false)
+	}
+	if got := a.ask(8*mib, mib); got != slowStart {
+		t.Errorf("asks for %d", got)
+	}
+	if got := a.ask(32<<10, mib); got > 32<<10*64/100 {
+		t.Errorf("with little room it asks for %d: the bound is something, too", got)
+	}
+	a.fed(&harvest{batches: 40, size: 100 * slowStart, largest: 100 << 10, squeezed: true}, slowStart, true)
+	if got := a.ask(8*mib, mib); got > 8*mib/100 {
+		t.Errorf("with a ratio of 100 it asks for %d", got)
+	}
+}
+
+// TestAppetiteInACrowd: who gets nothing because others got it all does not ask for more.
+func TestAppetiteInACrowd(t *testing.T) {
+	a := appetite{ratio: 50, known: true}
+	asked := a.ask(mib, mib)
+	for range 20 {
+		a.missed(asked, mib, 3)
+	}
+	if got := a.ask(mib, mib); got != asked {
+		t.Errorf("asks for %d after misses in a crowd, before for %d", got, asked)
+	}
+}
+
 // TestAppetiteOfLargeBatches: a batch that is larger than the ask comes after some doublings, and its size is
 // remembered as long as there are such batches.
 func TestAppetiteOfLargeBatches(t *testing.T) {
-	a := appetite{ratio: 1}
+	a := appetite{ratio: 1, known: true}
 	const large = 900 << 10
 	room := 100 << 10
 	asked := a.ask(room, mib)
@@ -67,7 +98,7 @@ func TestAppetiteOfLargeBatches(t *testing.T) {
 		if n > 5 {
 			t.Fatalf("the ask is %d after %d misses", asked, n)
 		}
-		a.missed(asked, mib)
+		a.missed(asked, mib, 0)
 		asked = a.ask(room, mib)
 	}
 	a.fed(&harvest{batches: 1, size: large, largest: large, onWire: large}, asked, true)
@@ -83,7 +114,7 @@ func TestAppetiteOfLargeBatches(t *testing.T) {
 func TestAppetiteStarves(t *testing.T) {
 	var a appetite
 	for n := 1; n <= 5; n++ {
-		a.missed(slowStart, mib)
+		a.missed(slowStart, mib, 0)
 		if a.starved(0) != (n > 4) {
 			t.Errorf("starved %v after %d misses", a.starved(0), n)
 		}
@@ -108,7 +139,7 @@ func TestAppetiteStaysBounded(t *testing.T) {
 		var a appetite
 		for range 50 {
 			room := 1 + r.IntN(4*mib)
-			known := a.ratio > 0
+			known := a.known
 			asked := a.ask(room, mib)
 			if asked < one || asked > mib {
 				t.Fatalf("seed %d: ask %d", seed, asked)

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -40,6 +41,65 @@ func TestMemoryBound(t *testing.T) {
 				t.Errorf("%d KiB of %d", b.peak>>10, limit>>10)
 			}
 		})
+	}
+}
+
+// squeezedLog is batches of 100 KB in memory each and little more than a hundredth of that on the wire.
+func squeezedLog(batches int) []raw {
+	vs := values(10, 10_000)
+	for _, v := range vs {
+		for j := range 100 {
+			v[j] = byte(rand.Uint32())
+		}
+	}
+	log := make([]raw, batches)
+	for i := range log {
+		log[i] = gzipped(int64(i*10), int64(i*10+9), vs...)
+	}
+	return log
+}
+
+// TestBurstAfterTheEndOfALog: a partition reads what little there is, and then a burst comes. The small answers before
+// have shown that its records compress, not how much.
+func TestBurstAfterTheEndOfALog(t *testing.T) {
+	c := newCluster(t, 1, 1)
+	log := squeezedLog(600)
+	sc := newScript(t, c, map[int32][]raw{0: log[:4]})
+	s := newSource(t, c.ListenAddrs(), Options{Connections: 1, MaxWait: 10 * time.Millisecond})
+	k := &scale{room: 4 * mib}
+	s.Open(newClaim(0), 0, 1, k)
+	eventually(t, 5*time.Second, "the end is reached", func() bool { return k.records() == 40 })
+	sc.mu.Lock()
+	sc.logs[0] = log
+	sc.mu.Unlock()
+	eventually(t, 15*time.Second, "the burst has come", func() bool { return k.records() == 6000 })
+	if most := k.most(); most > 6*mib {
+		t.Errorf("a delivery of %d MiB for a room of 4 MiB", most>>20)
+	}
+}
+
+// TestCrowdKeepsToItsRoom: many partitions share answers that hold a few of them. Most get nothing most of the time,
+// and that is no reason to ask for more than they have room for.
+func TestCrowdKeepsToItsRoom(t *testing.T) {
+	const parts = 32
+	c := newCluster(t, 1, parts)
+	log := squeezedLog(300)
+	logs := map[int32][]raw{}
+	for p := range int32(parts) {
+		logs[p] = log
+	}
+	newScript(t, c, logs)
+	s := newSource(t, c.ListenAddrs(), Options{Connections: 1, MaxBytes: 256 << 10, PartitionBytes: 256 << 10})
+	ks := make([]*scale, parts)
+	for p := range ks {
+		ks[p] = &scale{room: mib, free: 2} // slow start: what comes before the compression is known
+		s.Open(newClaim(int32(p)), 0, 1, ks[p])
+	}
+	for p, k := range ks {
+		eventually(t, 30*time.Second, "all is read", func() bool { return k.records() == 3000 })
+		if most := k.most(); most > 5*mib {
+			t.Errorf("partition %d: a delivery of %d KiB for a room of 1 MiB", p, most>>10)
+		}
 	}
 }
 

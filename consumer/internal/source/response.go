@@ -73,7 +73,7 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 
 // missed: the partition got nothing although there was something for it.
 func (l *lane) missed(r *request, a *ask) {
-	switch a.p.appetite.missed(a.most, l.source.options.PartitionBytes); {
+	switch a.p.appetite.missed(a.most, l.source.options.PartitionBytes, r.crowd); {
 	case r.apart: // with a request of its own it must get something: this is not going to end by itself
 		a.p.seclusion = seclusion{}
 		l.source.orphan(l, []*partition{a.p}, fmt.Errorf("broker %s: %w", l.key.addr, errNothing))

@@ -21,7 +21,19 @@ type raw struct {
 
 // rawBatch makes a batch of the values, at first, first+1, …, whose range ends at last.
 func rawBatch(first, last int64, values ...[]byte) raw {
-	var records []byte
+	return sealed(first, last, 0, len(values), rawRecords(values...))
+}
+
+// gzipped is the same, compressed.
+func gzipped(first, last int64, values ...[]byte) raw {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, _ = w.Write(rawRecords(values...))
+	_ = w.Close()
+	return sealed(first, last, 1, len(values), buf.Bytes())
+}
+
+func rawRecords(values ...[]byte) (records []byte) {
 	for i, v := range values {
 		var r []byte
 		r = append(r, 0)              // attributes
@@ -33,10 +45,10 @@ func rawBatch(first, last int64, values ...[]byte) raw {
 		r = binary.AppendVarint(r, 0) // no headers
 		records = append(binary.AppendVarint(records, int64(len(r))), r...)
 	}
-	return sealed(first, last, 0, len(values), records)
+	return records
 }
 
-// gzipped cuts the compressed records short, as a broken producer would before it computes the checksum.
+// truncatedGzip cuts the compressed records short, as a broken producer would before it computes the checksum.
 func truncatedGzip(first, last int64) raw {
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)

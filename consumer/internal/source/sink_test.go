@@ -123,3 +123,45 @@ func (k *sink) told() bool {
 	defer k.mu.Unlock()
 	return k.heard
 }
+
+// scale is a sink with the same room always, which it wants to be kept: it notes its largest delivery.
+type scale struct {
+	room int
+
+	mu      sync.Mutex
+	free    int // deliveries that do not count
+	largest int
+	count   int
+}
+
+func (k *scale) Room() int { return k.room }
+
+func (k *scale) Failed(uint64, error) {}
+
+func (k *scale) Deliver(_ uint64, b actors.Batch, _ actors.Extent) {
+	size := 0
+	for i := range b.Len() {
+		size += b.Size(i)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.count += b.Len()
+	if b.Len() == 0 {
+		return
+	}
+	if k.free--; k.free < 0 {
+		k.largest = max(k.largest, size)
+	}
+}
+
+func (k *scale) records() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.count
+}
+
+func (k *scale) most() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.largest
+}
