@@ -31,7 +31,8 @@ func newLane(s *Source, key laneKey) *lane {
 	return &lane{source: s, key: key, kick: make(chan struct{}, 1), parts: map[*partition]struct{}{}}
 }
 
-// add and remove need Source.mu.
+// add and remove need Source.mu. A lane that rests learns of a removal by the kick: its last partition, when it goes
+// while it is full or failed, would leave lane and connection behind for good.
 func (l *lane) add(p *partition) {
 	p.lane = l
 	l.parts[p] = struct{}{}
@@ -42,6 +43,7 @@ func (l *lane) remove(p *partition) {
 	p.lane = nil
 	delete(l.parts, p)
 	l.changed = true
+	poke(l.kick)
 }
 
 // run is the lane's goroutine. It ends with the source, and when the lane has had no partition for long.

@@ -122,19 +122,32 @@ func TestWakeUnderTheSinksLock(t *testing.T) {
 	}
 }
 
-// TestLaneRetires: a connection that no partition needs any more is closed.
+// TestLaneRetires: a connection that no partition needs any more is closed: also when its last one is closed while the
+// lane rests, because that partition had no room.
 func TestLaneRetires(t *testing.T) {
 	c := newCluster(t, 1, 2)
-	s := newSource(t, c.ListenAddrs(), Options{retireAfter: 20 * time.Millisecond})
+	s := newSource(t, c.ListenAddrs(), Options{retireAfter: 20 * time.Millisecond, MaxWait: 10 * time.Millisecond})
 	lanes := func() int {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.lanes)
 	}
-	b := openBox(t, s, 0, 0, mib, nil)
-	eventually(t, 5*time.Second, "it is on a lane", func() bool { return lanes() == 1 })
-	s.Close(b.claim)
-	eventually(t, 5*time.Second, "the lane is gone", func() bool { return lanes() == 0 && len(strays()) == 1 }) // the router
+	for _, resting := range []bool{false, true} {
+		b := openBox(t, s, 0, 0, mib, nil)
+		eventually(t, 5*time.Second, "it is on a lane", func() bool { return lanes() == 1 })
+		if resting {
+			b.pause(true)
+			last := int64(-1)
+			eventually(t, 5*time.Second, "the lane rests", func() bool {
+				during(50 * time.Millisecond)
+				before := last
+				last = s.requests.Load()
+				return last == before
+			})
+		}
+		s.Close(b.claim)
+		eventually(t, 5*time.Second, "the lane is gone", func() bool { return lanes() == 0 && len(strays()) == 1 }) // the router
+	}
 	fill(t, c.ListenAddrs(), 10, 1, 10)
 	again := openBox(t, s, 0, 0, mib, nil)
 	eventually(t, 5*time.Second, "it comes again", func() bool { return again.count() == 10 })
