@@ -274,6 +274,66 @@ func TestMetadataTooLong(t *testing.T) {
 	})
 }
 
+// Several metadata are too long in one request: the shortest of them is the bound from then on.
+func TestShortestRefusedMetadataIsTheBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const parts = 8
+		b := newBroker(partitions(parts)...)
+		b.code = func(n int, at place) sarama.KError {
+			if len(b.commits[n-1].blocks[at].meta) > 30 {
+				return sarama.ErrOffsetMetadataTooLarge
+			}
+			return sarama.ErrNoError
+		}
+		x := newBench(t, b)
+		b.set(func(b *broker) { b.delay = ms }) // the first request is on its way while the others are noted
+		ks := make([]*claim, parts)
+		for i := range ks {
+			ks[i] = x.claim(orders(int32(i)))
+			p := at(5)
+			p.Parked, p.Reason = true, strings.Repeat("why ", 5*(1+(i+4)%parts)) // the shortest is neither first nor last
+			ks[i].Commit(p, true, nil)
+		}
+		time.Sleep(time.Second)
+		before := len(b.requests())
+		p := at(6)
+		p.Parked, p.Reason = true, strings.Repeat("why ", 5)
+		ks[0].Commit(p, true, nil)
+		time.Sleep(time.Second)
+		if got := b.requests()[before:]; len(got) != 1 || got[0].blocks[orders(0)] != (block{6, ""}) {
+			t.Errorf("what is too long was sent once more: %+v", got)
+		}
+	})
+}
+
+// A login that is refused is a code, but no answer about a partition: nothing else is sent in the meantime, and each
+// partition that has something to commit does not log in anew.
+func TestRefusedLoginHoldsAllBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(partitions(100)...)
+		b.down = sarama.ErrSASLAuthenticationFailed
+		x := newBench(t, b)
+		for i := range int32(100) {
+			x.claim(orders(i)).Commit(at(10), true, nil)
+			time.Sleep(ms)
+		}
+		synctest.Wait()
+		if n := len(b.requests()); n > 3 {
+			t.Errorf("%d logins in 100 ms", n)
+		}
+		if len(x.reported()) == 0 {
+			t.Error("the member was not told")
+		}
+		b.set(func(b *broker) { b.down = nil })
+		time.Sleep(5 * time.Second)
+		for i := range int32(100) {
+			if got := b.committed(orders(i)).offset; got != 10 {
+				t.Errorf("partition %d is committed at %d in the end", i, got)
+			}
+		}
+	})
+}
+
 // A static member says its instance id: without it a broker answers UNKNOWN_MEMBER_ID even to the right member id.
 func TestStaticMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -97,7 +97,9 @@ func (c *Committer) fetch() {
 		c.unstable = true // the broker offers an older version, in which this cannot be said
 		return
 	}
-	if err == nil {
+	if err != nil {
+		err = noAnswer{err}
+	} else {
 		err = conn.AsError(answer.GroupError())
 	}
 	if errors.Is(err, sarama.ErrGroupIDNotFound) { // a group that never committed; Kafka itself answers with no offsets

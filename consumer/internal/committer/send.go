@@ -70,6 +70,9 @@ func (c *Committer) send() {
 			return cn.CommitOffset(q)
 		})
 		cancel()
+		if err != nil {
+			err = noAnswer{err}
+		}
 		c.answered(batch, who, answer, err)
 	}
 	clear(batch)
@@ -82,7 +85,7 @@ func (c *Committer) request(who conn.Identity) *sarama.OffsetCommitRequest {
 	return q
 }
 
-// answered sorts out what came of a request; err says that there was no answer.
+// answered sorts out what came of a request; err, a noAnswer, says that there was none.
 func (c *Committer) answered(batch []sending, who conn.Identity, answer *sarama.OffsetCommitResponse, err error) {
 	now := time.Now()
 	var (
@@ -98,7 +101,7 @@ func (c *Committer) answered(batch []sending, who conn.Identity, answer *sarama.
 		if v.bare {
 			if s.meta == "" { // then it was not the metadata
 				v.bare, v.pace = false, slow
-			} else {
+			} else if c.tooLong == 0 || len(s.meta) < c.tooLong { // one request may have had several that are
 				c.tooLong = len(s.meta)
 			}
 		}

@@ -62,18 +62,26 @@ var verdicts = map[sarama.KError]verdict{
 	},
 }
 
-// judge says what an answer means. err is nil, a sarama.KError from the answer, or why there was no answer.
+// noAnswer is why a request was not answered: a connection's end, a deadline, no coordinator. There may be a code in
+// it all the same: a refused login (SASL_AUTHENTICATION_FAILED) is the answer to a request that came before. It says
+// nothing about a partition, and judged as one partition's fault it had each partition log in by itself.
+type noAnswer struct{ error }
+
+// Unwrap returns the cause.
+func (e noAnswer) Unwrap() error { return e.error }
+
+// judge says what an answer means. err is nil, a sarama.KError from the answer, or a noAnswer.
 func judge(err error) verdict {
 	if err == nil {
 		return verdict{}
 	}
 	var code sarama.KError
 	switch {
-	case errors.As(err, &code):
-	case errors.Is(err, sarama.ErrIncompleteResponse): // the answer leaves the partition out
-		return verdict{failed: true, pace: slow}
-	default: // a connection's end, a deadline, no coordinator
+	case errors.As(err, &noAnswer{}):
 		return verdict{failed: true, group: true, pace: quick, report: true}
+	case errors.As(err, &code):
+	default: // the answer leaves the partition out
+		return verdict{failed: true, pace: slow}
 	}
 	v, known := verdicts[code]
 	if !known {

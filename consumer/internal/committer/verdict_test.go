@@ -29,8 +29,8 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 	if v := judge(nil); v.failed {
 		t.Error("no error is a failure")
 	}
-	for _, err := range []error{errors.New("EOF"), context.DeadlineExceeded} {
-		if v := judge(err); !v.failed || !v.group || !v.report {
+	for _, err := range []error{errors.New("EOF"), context.DeadlineExceeded, fmt.Errorf("broker b:1: %w", sarama.ErrSASLAuthenticationFailed)} {
+		if v := judge(noAnswer{err}); !v.failed || !v.group || !v.report {
 			t.Errorf("%v: %+v", err, v)
 		}
 	}
