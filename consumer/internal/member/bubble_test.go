@@ -66,6 +66,12 @@ func (r *recorder) said() []error {
 	return slices.Clone(r.notices)
 }
 
+func (r *recorder) revocations() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.revoked
+}
+
 // settled waits until every partition has an owner, and answers how long that took.
 func settled(t *testing.T, c *membertest.Cluster, all *ownership, limit time.Duration) time.Duration {
 	t.Helper()

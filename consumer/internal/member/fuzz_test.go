@@ -35,6 +35,7 @@ type world struct {
 	gen     int32
 	stopped bool
 	stopBy  instant
+	hurry   instant // the end of the stop is near
 	over    bool
 	syncing int // the sync that a coordinator may have
 
@@ -211,6 +212,9 @@ func (w *world) do(a action) {
 		}
 	case end:
 		w.over = true
+		if w.m.instance != "" && !w.m.leaveStatic && w.syncing != 0 && w.m.coordinator != "" && (w.hurry.never() || !w.now.reached(w.hurry)) {
+			w.fatalf("a static member has ended while a sync of its own waits")
+		}
 		if len(w.held) > 0 {
 			w.fatalf("ended with %v", w.held)
 		}
@@ -267,7 +271,7 @@ func (w *world) request(a action) {
 		}
 		w.pending = append(w.pending, beaten{a.seq, w.now, w.err(100)})
 	case sendLeave:
-		if w.syncing != 0 {
+		if w.syncing != 0 && (w.hurry.never() || !w.now.reached(w.hurry)) {
 			w.fatalf("a leave while a sync waits")
 		}
 		if len(w.held) > 0 || !w.stopped || w.m.instance != "" && !w.m.leaveStatic {
@@ -355,7 +359,9 @@ func (w *world) move() {
 		w.step(told{w.member, w.gen, w.err(100)})
 	case x == 63 && w.r.Intn(10) == 0:
 		if w.stopped = true; w.r.Intn(2) == 0 {
-			w.stopBy = w.now.add(time.Duration(w.r.Intn(8000)) * time.Millisecond)
+			rest := time.Duration(w.r.Intn(8000)) * time.Millisecond
+			w.stopBy = w.now.add(rest)
+			w.hurry = w.now.add(max(rest-min(w.m.reserve(), rest/4), time.Millisecond))
 		}
 		w.step(stop{w.stopBy})
 	case x == 64 && w.r.Intn(5) == 0: // suspended: only the wall clock has gone on; or somebody has set it

@@ -7,13 +7,13 @@ import (
 )
 
 // mayJoin: eager members give up everything first; a cooperative one joins while it gives up, also to stop,
-// because its last commits need a generation that lives.
+// because its last commits need a generation that lives; a static one that stops and remains joins for its successor.
 func (m *machine) mayJoin() bool {
 	switch {
 	case m.coordinator == "" || m.phase != unjoined:
 		return false
 	case len(m.owned) == 0:
-		return !m.stopping
+		return !m.stopping || m.midway()
 	default:
 		return m.cooperative
 	}

@@ -49,6 +49,7 @@ type machine struct {
 	phase    phase
 	stopping bool
 	stopBy   instant
+	hurryAt  instant // what a leave would wait for is not waited for any longer; never: it is
 
 	seq     int // of the last request
 	finding int // the look-up in flight; 0: none
@@ -122,7 +123,9 @@ func (m *machine) handle(now instant, ev event) {
 		m.finish()
 	case stop:
 		if !m.stopping { // a join in hand goes on: the last commits need its generation
-			m.stopping, m.stopBy = true, e.by
+			if m.stopping, m.stopBy = true, e.by; !e.by.never() {
+				m.hurryAt = m.stopDeadline(now)
+			}
 		}
 	case found:
 		if e.seq == m.finding {
@@ -195,6 +198,9 @@ func (m *machine) next() instant {
 	}
 	if m.coordinator == "" && m.finding == 0 || m.mayLeave() {
 		earlier(m.retryAt)
+	}
+	if m.mayHurry() && !m.hurryAt.never() {
+		earlier(both(m.retryAt, m.hurryAt))
 	}
 	if m.mayJoin() {
 		earlier(both(m.retryAt, m.joinAt))

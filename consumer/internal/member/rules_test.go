@@ -626,6 +626,59 @@ func TestWhoHasNotJoinedHasNothingToLeave(t *testing.T) {
 	want[end](lay(t).step(start{}).step(stop{})) // not even the coordinator is known
 }
 
+// A stop with a deadline waits for the sync only while there is time: a leader that is slow with its plan would let the
+// leave never be sent, and then the group waits for who is gone.
+func TestALeaveThatCannotWaitForTheSync(t *testing.T) {
+	x := lay(t).step(start{}).find().join("m", 1, "l").beat(nil)
+	wantNo[sendLeave](x.step(stop{x.now.add(40 * time.Second)}))
+	for x.now.until(x.m.stopBy) > 8*time.Second {
+		wantNo[sendLeave](x)
+		x.later(x.now.until(x.m.next()))
+		if x.m.beat != 0 && x.m.phase == syncing {
+			x.beat(nil)
+		}
+	}
+	if a := want[sendLeave](x); a.member != "m" {
+		t.Errorf("%+v", a)
+	}
+	wantNo[assign](x.sync(0)) // the answer comes all the same
+}
+
+// A static member keeps its place when it stops, so that the group goes on waiting for it: for its join, and, when it
+// leads, for the plan. The rebalance comes first, as long as there is time.
+func TestAStaticMemberEndsAfterTheRebalance(t *testing.T) {
+	id := "i-00000000-0000-0000-0000-000000000000"
+	stopped := func(by time.Duration) *table {
+		x := lay(t, statically, eagerly).member(0)
+		x.beat(sarama.ErrRebalanceInProgress)
+		want[revoke](x)
+		x.step(stop{x.now.add(by)})
+		wantNo[end](x.step(released{parts(0)}))
+		want[sendJoin](x)
+		return x
+	}
+	x := stopped(time.Minute)
+	want[makePlan](x.join(id, 2, id))
+	want[sendSync](x.step(planned{seq: seqOf[makePlan](x)}))
+	x.sync(0)
+	wantNo[assign](x)
+	wantNo[sendLeave](x)
+	want[end](x)
+
+	x = stopped(20 * time.Second) // nobody answers: 5 s before the deadline that is enough
+	for x.now.mono < x.m.hurryAt.mono {
+		wantNo[end](x)
+		x.later(x.now.until(x.m.next()))
+	}
+	want[end](x)
+	if left := x.now.until(x.m.stopBy); left != 5*time.Second {
+		t.Errorf("%v before the deadline", left)
+	}
+
+	x = stopped(time.Minute) // it fails: it is not tried for ever
+	want[end](x.join(id, 2, id).step(planned{seq: seqOf[makePlan](x), err: errors.New("no metadata")}))
+}
+
 // The first join is out when the consumer stops. The broker has made an id of it, or is about to, and the group's next
 // rebalance would wait a session for who never joins with it.
 func TestAStopWhileTheFirstJoinIsOut(t *testing.T) {

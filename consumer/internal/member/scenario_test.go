@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -338,6 +339,74 @@ func TestASecondProcessWithTheSameInstance(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := c.Requests(membertest.Join); n != joins || b.count() != 4 {
 			t.Errorf("%d joins more, b owns %d: the first one must stay away", n-joins, b.count())
+		}
+	})
+}
+
+// A static leader stops while its group rebalances. It stays a member, so nobody else makes the plan: it makes it, and
+// the others have their partitions at once, not when the dead leader's session is over.
+func TestAStaticLeaderStopsInARebalance(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		ranged := func(o *Options) { o.Strategies = eager() }
+		a := scripted(t, c, all, "a", instance("a"), ranged)
+		a.await(t, "owns all", owns(4))
+		b := scripted(t, c, all, "b", instance("b"), ranged)
+		b.await(t, "owns its half", owns(2))
+		a.await(t, "owns its half", owns(2))
+		calm()
+		before := b.revocations()
+		b.note(func() { b.hold = 5 * time.Second })
+		a.m.Rejoin("a test wants it")
+		b.await(t, "gives up", func(r *recorder) bool { return r.revoked > before })
+		time.Sleep(time.Second)
+		began := time.Now()
+		a.leave(t)
+		b.await(t, "has its half back", owns(2))
+		if took := time.Since(began); took > 6*time.Second || len(c.Members()) != 2 {
+			t.Errorf("after %v, %v", took, c)
+		}
+	})
+}
+
+// thinking is a strategy whose plan takes long.
+type thinking struct {
+	sarama.BalanceStrategy
+
+	plan func()
+}
+
+func (s thinking) Plan(m map[string]sarama.ConsumerGroupMemberMetadata, t map[string][]int32) (sarama.BalanceStrategyPlan, error) {
+	s.plan()
+	return s.BalanceStrategy.Plan(m, t)
+}
+
+// A member stops while the leader thinks about its plan for longer than there is time. It leaves all the same.
+func TestAStopWhileTheLeaderThinks(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		var slow atomic.Bool
+		a := scripted(t, c, all, "a", func(o *Options) {
+			o.Strategies = []sarama.BalanceStrategy{thinking{sarama.NewBalanceStrategyRange(), func() {
+				if slow.Load() {
+					time.Sleep(30 * time.Second)
+				}
+			}}}
+		})
+		a.await(t, "owns all", owns(4))
+		calm()
+		slow.Store(true)
+		syncs := c.Requests(membertest.Sync)
+		b := scripted(t, c, all, "b", func(o *Options) { o.Strategies = eager() })
+		for c.Requests(membertest.Sync) == syncs {
+			time.Sleep(time.Millisecond)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := b.m.Leave(ctx); err != nil || len(c.Members()) != 1 {
+			t.Errorf("%v, %v", err, c)
+		}
+		time.Sleep(2 * time.Minute)
+		if a.count() != 4 {
+			t.Errorf("a owns %d", a.count())
 		}
 	})
 }

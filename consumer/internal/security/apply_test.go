@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,9 +139,10 @@ func provider(t *testing.T, token func(context.Context) (string, error)) sarama.
 // again before it has returned. What it returns then is used by whoever waits at that time.
 func TestATokenThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls, release := 0, make(chan struct{})
+		var calls atomic.Int32
+		release := make(chan struct{})
 		p := provider(t, func(context.Context) (string, error) {
-			calls++
+			calls.Add(1)
 			<-release
 			return "late", nil
 		})
@@ -151,15 +153,15 @@ func TestATokenThatDoesNotCome(t *testing.T) {
 				t.Errorf("after %v: %v", took, err)
 			}
 		}
-		if calls != 1 {
-			t.Errorf("%d calls hang", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls hang", n)
 		}
 		time.AfterFunc(time.Second, func() { close(release) })
 		if got, err := p.Token(); err != nil || got.Token != "late" {
 			t.Errorf("got %v, %v", got, err)
 		}
-		if _, err := p.Token(); err != nil || calls != 2 {
-			t.Errorf("%v after %d calls", err, calls)
+		if _, err := p.Token(); err != nil || calls.Load() != 2 {
+			t.Errorf("%v after %d calls", err, calls.Load())
 		}
 	})
 }
