@@ -37,7 +37,8 @@ type sending struct {
 // and with 95 in the place of 10 it goes ahead, which is loss. In the order above, a claim that is open at (2) was
 // open at (1), and as long as it was open no other member could own its partition: whoever owns it later does so in
 // a later generation, in which the identity of (1) is refused (ILLEGAL_GENERATION), or after this member was thrown
-// out (UNKNOWN_MEMBER_ID).
+// out (UNKNOWN_MEMBER_ID). For the same reason conn.Call may send it twice, on a connection that broke while it was
+// idle: the second copy has the identity of the first.
 func (c *Committer) send() {
 	who, now := c.set.Coordinator.Identity(), time.Now() // (1)
 	due := c.pending.due(who, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // ErrNoCoordinator is the answer of [Call] while the group's coordinator is not known: the member looks for it.
@@ -22,6 +23,17 @@ const (
 	links
 )
 
+// idle is how long a connection may be unused before its breaking at the next request is nothing to speak of. Brokers
+// close what is idle for connections.max.idle.ms, 10 minutes by default, and whatever is between us and them may do so
+// sooner; a join is not sent for days in a group that is stable.
+const idle = 20 * time.Second
+
+// kept is a connection with the time when it last carried an answer.
+type kept struct {
+	conn Conn // nil: none
+	used time.Time
+}
+
 // Coordinator is a member's place in front of its group's coordinator. Its methods are safe for concurrent use
 // and do not block.
 type Coordinator struct {
@@ -29,7 +41,7 @@ type Coordinator struct {
 
 	mu       sync.Mutex
 	addr     string
-	conns    [links]Conn
+	conns    [links]kept
 	identity Identity
 	changed  chan struct{}
 	reports  func(Identity, error)
@@ -58,12 +70,12 @@ func (c *Coordinator) Move(addr string) {
 	c.addr = addr
 	c.identity.epoch++
 	old := c.conns
-	c.conns = [links]Conn{}
+	c.conns = [links]kept{}
 	c.notify()
 	c.mu.Unlock()
-	for _, cn := range old {
-		if cn != nil {
-			cn.Kill()
+	for _, k := range old {
+		if k.conn != nil {
+			k.conn.Kill()
 		}
 	}
 }
@@ -122,31 +134,57 @@ func (c *Coordinator) OnReport(f func(Identity, error)) {
 // Call makes one request over one of the coordinator's connections, which is made when there is none. The end
 // of ctx cuts the connection; so does any error that f returns, as it must be the connection's: errors in
 // answers belong into T.
+//
+// A connection that was idle for long and breaks is no error: f runs once more, on a fresh one. So what f sends must be
+// a request that may arrive twice, as all of the group's may: the broker knows member and generation in each.
 func Call[T any](ctx context.Context, c *Coordinator, l Link, f func(Conn) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, context.Cause(ctx)
 	}
-	c.mu.Lock()
-	addr, cn := c.addr, c.conns[l]
-	if addr == "" {
-		c.mu.Unlock()
-		return none, ErrNoCoordinator
+	for {
+		addr, cn, rested := c.take(l)
+		if cn == nil {
+			return none, ErrNoCoordinator
+		}
+		v, intact, err := send(ctx, cn, addr, f)
+		current := c.put(l, cn, intact)
+		if err == nil || !rested || !current || ctx.Err() != nil {
+			return v, err
+		}
 	}
-	if cn == nil {
-		cn = c.dial(addr)
-		c.conns[l] = cn
-	}
-	c.mu.Unlock()
+}
 
-	v, intact, err := send(ctx, cn, addr, f)
+// take answers the link's connection, which is made when there is none; rested: it was there, and idle.
+func (c *Coordinator) take(l Link) (addr string, cn Conn, rested bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := &c.conns[l]
+	switch {
+	case c.addr == "":
+		return "", nil, false
+	case k.conn == nil:
+		*k = kept{c.dial(c.addr), time.Now()}
+	default:
+		rested = time.Since(k.used) >= idle
+	}
+	return c.addr, k.conn, rested
+}
+
+// put keeps the connection, or drops it where it is not intact. False: it was dropped meanwhile, because the coordinator
+// has moved.
+func (c *Coordinator) put(l Link, cn Conn, intact bool) (current bool) {
 	if !intact {
 		cn.Kill()
-		c.mu.Lock()
-		if c.conns[l] == cn {
-			c.conns[l] = nil
-		}
-		c.mu.Unlock()
 	}
-	return v, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := &c.conns[l]
+	if k.conn != cn {
+		return false
+	}
+	if k.used = time.Now(); !intact {
+		*k = kept{}
+	}
+	return true
 }

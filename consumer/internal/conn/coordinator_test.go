@@ -53,6 +53,51 @@ func TestCallIsCutAtItsDeadlineAndTheNextOneConnectsAnew(t *testing.T) {
 	})
 }
 
+// A broker closes what is idle. The next request finds that out, and goes out once more on a fresh connection; one that
+// breaks there, too, or that breaks in the midst of its work, has failed.
+func TestAConnectionThatBrokeWhileItWasIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, broken := newScript(), errors.New("EOF")
+		fail := map[Conn]bool{}
+		var last Conn
+		c := NewCoordinator(func(addr string) Conn { last = s.dial(addr); return last }, "")
+		c.Move("a:1")
+		call := func() error {
+			_, err := Call(t.Context(), c, Joins, func(cn Conn) (int, error) {
+				if fail[cn] {
+					return 0, broken
+				}
+				return 1, nil
+			})
+			return err
+		}
+		if err := call(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		first := last
+		fail[first] = true
+		if err := call(); err != nil || last == first {
+			t.Errorf("%v, on the old connection: %v", err, last == first)
+		}
+		time.Sleep(time.Second)
+		fail[last] = true
+		if err := call(); !errors.Is(err, broken) {
+			t.Errorf("a connection at work broke: %v", err)
+		}
+		if err := call(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Minute)
+		dials := s.alive()
+		c.dial = func(addr string) Conn { cn := s.dial(addr); fail[cn] = true; return cn }
+		fail[last] = true
+		if err := call(); !errors.Is(err, broken) || dials != 1 || s.alive() != 0 {
+			t.Errorf("%v, %d connections, then %d", err, dials, s.alive())
+		}
+	})
+}
+
 func TestMoveCutsTheRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()

@@ -584,6 +584,24 @@ func TestAssignmentsThatFailForMinutes(t *testing.T) {
 	}
 }
 
+// Brokers close what is idle for ten minutes. In a group that is stable for so long, the next rebalance finds the
+// connection for joins closed; that says nothing about the coordinator, and the other connections stay.
+func TestARebalanceAfterQuietMinutes(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		c.SetIdle(10 * time.Minute)
+		a, b := scripted(t, c, all, "a"), scripted(t, c, all, "b")
+		a.await(t, "owns its half", owns(2))
+		b.await(t, "owns its half", owns(2))
+		time.Sleep(time.Hour)
+		finds, generation := c.Requests(membertest.Find), c.Generation()
+		a.m.Rejoin("a test wants it")
+		calm()
+		if n := c.Requests(membertest.Find) - finds; n > 0 || c.Generation() == generation {
+			t.Errorf("%d look-ups of a coordinator that has not moved; %v", n, c)
+		}
+	})
+}
+
 // The same claims survive a rebalance that changes nothing: nobody is told anything.
 func TestKeptPartitionsDoNotNoticeARebalance(t *testing.T) {
 	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {

@@ -39,6 +39,7 @@ type Cluster struct {
 	faults      map[API][]fault
 	requests    map[API]int
 	minSession  time.Duration
+	idle        time.Duration // 0: connections are kept
 	group       *group
 	offsets     map[position]Offset
 }
@@ -110,6 +111,13 @@ func (c *Cluster) SetMinSession(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.minSession = d
+}
+
+// SetIdle makes brokers close connections that are idle for d, as connections.max.idle.ms does.
+func (c *Cluster) SetIdle(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = d
 }
 
 // Silence makes a broker answer nothing, or answer again. Requests and answers on their way are lost; connections

@@ -23,6 +23,7 @@ type link struct {
 	addr string
 	dead chan struct{}
 	once sync.Once
+	used time.Time // when the last answer came
 }
 
 var _ conn.Conn = (*link)(nil)
@@ -74,6 +75,11 @@ func serve[T any](l *link, api API, group bool, fail func(sarama.KError) T, do f
 	}
 	c := l.c
 	c.mu.Lock()
+	if c.idle > 0 && !l.used.IsZero() && time.Since(l.used) >= c.idle {
+		c.mu.Unlock()
+		l.Kill()
+		return none, errBroken
+	}
 	c.requests[api]++
 	var f fault
 	if q := c.faults[api]; len(q) > 0 {
@@ -98,6 +104,9 @@ func serve[T any](l *link, api API, group bool, fail func(sarama.KError) T, do f
 		if err := l.travel(); err != nil {
 			return none, err
 		}
+		c.mu.Lock()
+		l.used = time.Now()
+		c.mu.Unlock()
 		return v, nil
 	case <-l.dead:
 		return none, errBroken
