@@ -18,7 +18,7 @@ func (m *machine) onFound(now instant, e found) {
 	case e.err == nil:
 		m.coordinator, m.beat, m.beatAt = e.addr, 0, now // a heartbeat at once: is it really the one, and are we in its group?
 		m.emit(useCoordinator{e.addr})
-	case fatal(code(e.err)):
+	case hopeless(e.err):
 		m.ruin(e.err)
 	default:
 		m.blame(now, e.err, e.denied)

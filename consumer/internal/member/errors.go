@@ -3,8 +3,11 @@ package member
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
 // code is the broker's error code in err; ErrNoError when there is none, also where nobody answered.
@@ -40,6 +43,16 @@ func fatal(k sarama.KError) bool {
 		return true
 	}
 	return false
+}
+
+// hopeless says that every broker that was asked gave a fatal answer. One of them may be older than the others, or know
+// less of the ACLs, while those are away.
+func hopeless(err error) bool {
+	var none *conn.NoBrokerError
+	if !errors.As(err, &none) {
+		return fatal(code(err))
+	}
+	return len(none.Errs) > 0 && !slices.ContainsFunc(none.Errs, func(err error) bool { return !fatal(code(err)) })
 }
 
 // explain adds to a fatal error what to do about it.

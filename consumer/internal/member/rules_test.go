@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
 // table drives one machine by hand: it keeps the last request of each kind, so that a test can answer it.
@@ -782,6 +784,31 @@ func TestFatalErrorsSayWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The coordinator is looked for, and every broker that can be reached refuses for good; or one does, and the others are
+// away: they may know better.
+func TestALookUpThatIsRefusedForGood(t *testing.T) {
+	away := errors.New("connection refused")
+	for _, c := range []struct {
+		errs []error
+		ends bool
+	}{
+		{[]error{sarama.ErrUnsupportedVersion, away, away}, false},
+		{[]error{away, sarama.ErrGroupAuthorizationFailed}, false},
+		{[]error{sarama.ErrGroupAuthorizationFailed, fmt.Errorf("broker b: %w", sarama.ErrGroupAuthorizationFailed)}, true},
+	} {
+		x := lay(t).member(0)
+		x.step(told{"m", 1, sarama.ErrNotCoordinatorForConsumer})
+		want[findCoordinator](x.later(x.now.until(x.m.next())))
+		x.step(found{seq: seqOf[findCoordinator](x), err: &conn.NoBrokerError{Errs: c.errs}})
+		if f, ok := got[fail](x); ok != c.ends {
+			t.Errorf("%v: ended %v with %v", c.errs, ok, f.err)
+		}
+		if !c.ends {
+			want[findCoordinator](x.later(time.Second))
+		}
 	}
 }
 
