@@ -66,6 +66,12 @@ func (r *recorder) said() []error {
 	return slices.Clone(r.notices)
 }
 
+func (r *recorder) joined() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.joins
+}
+
 func (r *recorder) revocations() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

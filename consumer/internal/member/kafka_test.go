@@ -53,6 +53,7 @@ func TestErrorsOfJoinsAndSyncs(t *testing.T) {
 					}
 					return res, nil, true
 				})
+				before := a.joined()
 				a.m.Rejoin("a test wants it")
 				<-hit
 				switch {
@@ -62,6 +63,8 @@ func TestErrorsOfJoinsAndSyncs(t *testing.T) {
 				case x.lost:
 					a.await(t, "loses", func(r *recorder) bool { return len(r.lost) == 1 })
 				}
+				a.await(t, "has joined again", func(r *recorder) bool { return r.joins > before })
+				goesOn(t, c)
 				a.await(t, "owns all", owns(4))
 				if !x.lost && a.losses() > 0 {
 					t.Errorf("lost %v", a.lost)
