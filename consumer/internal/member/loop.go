@@ -90,7 +90,9 @@ func (m *Member) feed(x any) bool {
 		return true
 	}
 	now := m.clock.now()
-	for _, a := range m.machine.step(now, ev) {
+	actions := m.machine.step(now, ev)
+	m.wanted.Store(int64(m.machine.request))
+	for _, a := range actions {
 		if !m.do(now, a) {
 			_, cut := ev.(cut)
 			m.left = !cut
@@ -116,7 +118,9 @@ func (m *Member) translate(x any) event {
 		return x
 	case planned:
 		if p, ok := x.plan.(*plan); ok {
-			m.topics.planned(p.topics, &m.notices)
+			if x.seq == m.machine.request && m.machine.phase == planning { // else it was given up, and is not the group's
+				m.topics.planned(p.topics, &m.notices)
+			}
 			x.plan = p.request
 		}
 		return x

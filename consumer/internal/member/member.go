@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
@@ -26,6 +27,7 @@ type Member struct {
 	done   chan struct{}  // closed when loop and requests have ended
 
 	assignors *assignors
+	wanted    atomic.Int64 // the join, plan or sync that the machine waits for
 
 	mu      sync.Mutex
 	started bool

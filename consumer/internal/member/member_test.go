@@ -91,13 +91,16 @@ func TestErrorsOfHeartbeats(t *testing.T) {
 				o.SessionTimeout, o.RebalanceTimeout = time.Second, time.Second
 			})
 			a.await(t, "owns all", owns(4))
+			hit := make(chan struct{})
 			c.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				defer close(hit)
 				res, ok := req.ResponseKind().(*kmsg.HeartbeatResponse)
 				if ok {
 					res.ErrorCode = int16(x.code)
 				}
 				return res, nil, true
 			})
+			<-hit
 			switch {
 			case x.ended != "":
 				a.await(t, "ends", func(r *recorder) bool { return r.ended != nil })
@@ -108,11 +111,34 @@ func TestErrorsOfHeartbeats(t *testing.T) {
 			case x.lost:
 				a.await(t, "loses", func(r *recorder) bool { return len(r.lost) == 1 })
 			}
+			goesOn(t, c)
 			a.await(t, "owns all", owns(4))
-			if !x.lost && len(a.lost) > 0 {
+			if !x.lost && a.losses() > 0 {
 				t.Errorf("lost %v", a.lost)
 			}
 		})
+	}
+}
+
+// goesOn waits for the second heartbeat from now, which is sent after the first one's answer: what the member made of
+// what it was told before shows by then.
+func goesOn(t *testing.T, c *kfake.Cluster) {
+	t.Helper()
+	beats := make(chan struct{}, 1000)
+	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		select {
+		case beats <- struct{}{}:
+		default:
+		}
+		return nil, nil, false
+	})
+	for range 2 {
+		select {
+		case <-beats:
+		case <-time.After(longEnough):
+			t.Fatal("no heartbeats")
+		}
 	}
 }
 
@@ -207,5 +233,27 @@ func TestTheLeaseEnds(t *testing.T) {
 	a.await(t, "loses", func(r *recorder) bool { return len(r.lost) > 0 })
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("lost after %v: the session of 1 s was over, and somebody else may own it", took)
+	}
+}
+
+// A plan takes seconds, in a group of thousands of partitions; it has the strategies for so long, also when it was given
+// up. The lease does not wait for it.
+func TestALeaseEndsWhileAPlanIsComputed(t *testing.T) {
+	c, all := broker(t, 4, "t"), newOwnership(t)
+	a := join(t, c, all, "a", func(o *Options) {
+		o.SessionTimeout, o.RebalanceTimeout, o.RequestTimeout = time.Second, 30*time.Second, 100*time.Millisecond
+	})
+	a.await(t, "owns all", owns(4))
+	a.m.assignors.mu.Lock() // as a plan does
+	defer a.m.assignors.mu.Unlock()
+	a.m.Rejoin("a test wants it") // the join's metadata comes from the strategies, too
+	c.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return nil, errors.New("cut"), true
+	})
+	began := time.Now()
+	a.await(t, "loses", func(r *recorder) bool { return len(r.lost) > 0 })
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("lost after %v: the session of 1 s was over", took)
 	}
 }

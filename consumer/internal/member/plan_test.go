@@ -35,6 +35,27 @@ func TestAMemberWhoseMetadataCannotBeRead(t *testing.T) {
 	}
 }
 
+// A plan was given up, because the coordinator moved, and is answered late: after the topic has grown, and after the plan
+// that became the group's. What the leader compares with is that one.
+func TestAnAnswerToAPlanThatWasGivenUp(t *testing.T) {
+	cluster := conn.NewCluster(conn.Settings{Seeds: []string{"x:1"}})
+	m := New(Options{Group: "g", Topics: []string{"t"}, Cluster: cluster, Coordinator: conn.NewCoordinator(nil, "")}, &recorder{changed: make(chan struct{})})
+	seen := func(n int) map[string]conn.Topic {
+		return map[string]conn.Topic{"t": {Partitions: make([]conn.Partition, n)}}
+	}
+	m.topics.lead(true)
+	m.machine.phase, m.machine.request = planning, 9
+	m.translate(planned{seq: 9, plan: &plan{nil, seen(4)}})
+	m.machine.phase, m.machine.request = syncing, 10
+	m.translate(planned{seq: 5, plan: &plan{nil, seen(6)}})
+	if ev := m.onLooked(looked{m.topics.plans, seen(6), nil}); ev == nil {
+		t.Error("two partitions have no owner, and the leader does not notice")
+	}
+	if ev := m.onLooked(looked{m.topics.plans, seen(4), nil}); ev != nil {
+		t.Errorf("nothing has changed, and %+v", ev)
+	}
+}
+
 // strategy is a user's own, which may panic.
 type strategy struct {
 	plan func() sarama.BalanceStrategyPlan

@@ -48,10 +48,14 @@ func (m *Member) join(a sendJoin) {
 	if a.member == "" && q.GroupInstanceId == nil && q.Version >= 4 { // KIP-394: it is answered with an id, and at once
 		limit = m.options.RequestTimeout
 	}
-	err := m.assignors.subscribe(q, m.options.Topics, a)
 	m.request(limit, func(ctx context.Context) any {
-		if err != nil {
+		// Here and not in the loop: a plan that is being computed has the strategies for as long as it takes, and the
+		// lease does not wait.
+		if err := m.assignors.subscribe(q, m.options.Topics, a); err != nil {
 			return joined{seq: a.seq, err: err}
+		}
+		if m.wanted.Load() != int64(a.seq) { // given up meanwhile: a later join must not be answered in its place
+			return joined{seq: a.seq, err: context.Canceled}
 		}
 		p, err := conn.Call(ctx, m.options.Coordinator, conn.Joins, func(c conn.Conn) (*sarama.JoinGroupResponse, error) { return c.JoinGroup(q) })
 		if err != nil {
