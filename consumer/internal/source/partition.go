@@ -33,7 +33,7 @@ type partition struct {
 	stale   time.Time
 	fails   int // in a row
 	retryAt time.Time
-	since   time.Time // of the first of them
+	since   time.Time // of the first of them since it was left out last
 	noticed bool
 
 	// the lane's goroutine

@@ -42,6 +42,9 @@ func (l *lane) build(now time.Time) *request {
 	for _, p := range l.list {
 		w := p.wish()
 		if w.room <= 0 {
+			if p.troubled {
+				l.source.leftOut(p)
+			}
 			wait = min(wait, p.patience(w.room, now, o))
 			continue
 		}

@@ -79,6 +79,9 @@ func (s *Source) due(now time.Time) []*partition {
 	s.mu.Unlock()
 	return slices.DeleteFunc(all, func(p *partition) bool {
 		_, _, waiting := p.position()
+		if waiting {
+			s.leftOut(p)
+		}
 		return waiting
 	})
 }

@@ -31,6 +31,14 @@ func (s *Source) worry(p *partition, now time.Time, err error) {
 	s.notices = append(s.notices, err)
 }
 
+// leftOut says that nobody tries to read the partition, which has no room or waits for a Seek: that is no trouble, and
+// an attempt that fails after it is the first of a new one.
+func (s *Source) leftOut(p *partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.since = time.Time{}
+}
+
 // calm forgets the failed attempts, and notes when no notice is left with that. It needs mu.
 func (s *Source) calm(p *partition) {
 	p.fails, p.since, p.retryAt = 0, time.Time{}, time.Time{}

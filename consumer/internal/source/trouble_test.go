@@ -79,6 +79,42 @@ func TestUnknownTopic(t *testing.T) {
 	}
 }
 
+// TestNoticeAfterAPause: one failure, a long pause in which nobody tries, and one more. "Could not be read for an hour,
+// still trying" is not what happened.
+func TestNoticeAfterAPause(t *testing.T) {
+	c := newCluster(t, 1, 1)
+	sc := newScript(t, c, map[int32][]raw{0: manyBatches(5, 1, 100)})
+	failed := 0
+	k := newSink(mib)
+	sc.set(func(_ *kmsg.FetchRequest, p *kmsg.FetchResponse) bool {
+		if failed++; failed > 2 {
+			return false
+		}
+		if failed == 1 {
+			k.room.Store(-1)
+		}
+		rt, rp := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
+		rp.ErrorCode, rp.RecordBatches = int16(sarama.ErrNotLeaderForPartition), []byte{}
+		rt.Topic, rt.Partitions = "t", append(rt.Partitions, rp)
+		p.Topics = append(p.Topics, rt)
+		return true
+	})
+	notices := make(chan error, 10)
+	s := newSource(t, c.ListenAddrs(), Options{noticeAfter: 300 * time.Millisecond, Notice: func(err error) { notices <- err }})
+	claim := newClaim(0)
+	s.Open(claim, 0, 1, k)
+	eventually(t, 5*time.Second, "it has failed", func() bool { return sc.requests() == 1 })
+	during(400 * time.Millisecond)
+	k.room.Store(mib)
+	s.Wake(claim)
+	eventually(t, 5*time.Second, "it is read", func() bool { return k.records() == 5 })
+	for len(notices) > 0 {
+		if err := <-notices; err != nil {
+			t.Errorf("after one failure since the pause: %v", err)
+		}
+	}
+}
+
 // TestNoticeEndsWithTheClaim: a claim that is closed takes its trouble with it.
 func TestNoticeEndsWithTheClaim(t *testing.T) {
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))
