@@ -83,6 +83,8 @@ func explain(topic string, partition int32, offset int64, err error) error {
 	case errors.Is(err, sarama.ErrDecompressedBatchTooLarge):
 		e.What = "the batch there is too large when decompressed"
 		e.Remedy = "raise sarama.MaxDecompressedBatchSize, or skip the offset"
+	case errors.Is(err, errCrammed):
+		e.What = "the batch there cannot be read"
 	case !errors.As(err, &code):
 	case code == sarama.ErrOffsetOutOfRange:
 		return &supervisor.OutOfRangeError{Offset: offset, Err: err}
@@ -93,6 +95,11 @@ func explain(topic string, partition int32, offset int64, err error) error {
 	}
 	return e
 }
+
+// errCrammed is sarama's limit: it takes no array for whole that has more elements than bytes, before it decompresses
+// (realDecoder.getArrayLength). Small records that are all alike come to less than a byte each.
+var errCrammed = fmt.Errorf("it is damaged, or has more records than compressed bytes, which sarama does not decode "+
+	"(have the producer make smaller batches, or compress less): %w", sarama.ErrInsufficientData)
 
 // decoding says of a failed Fetch that the answer arrived and could not be decoded, as opposed to a connection
 // that failed. connected: the connection was made, logged in and all; broken: reading or writing failed since.

@@ -15,7 +15,8 @@ type harvest struct {
 	// next is where the following request starts, beyond control records, aborted transactions and the holes that
 	// compaction left. It is the offset asked for when the answer brings the partition no further.
 	next int64
-	// torn says that the first batch with records is cut off, or does not decode although it is whole.
+	// torn says that the first batch with records is cut off, or does not decode although it is whole. Where not even
+	// its header decodes, sarama leaves it out and sets block.Partial.
 	torn bool
 
 	// What the appetite learns from: all data batches, their records below the offset asked for included.
@@ -41,7 +42,7 @@ const (
 // order, a transaction begins to count when the batches reach its first offset, and ends at that producer's
 // abort marker. A producer has one transaction at a time, so its id says which.
 func filter(block *sarama.FetchResponseBlock, from int64, committed bool) harvest {
-	h := harvest{next: from}
+	h := harvest{next: from, torn: block.Partial && len(block.RecordsSet) == 0}
 	pending := block.AbortedTransactions
 	if !committed {
 		pending = nil

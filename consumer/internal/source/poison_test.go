@@ -131,6 +131,7 @@ func TestBatchThatDoesNotDecode(t *testing.T) {
 	}{
 		"truncated gzip": {truncatedGzip(3, 5), io.ErrUnexpectedEOF},
 		"short records":  {sealed(3, 5, 0, 3, []byte{40, 0, 0, 0, 1}), sarama.ErrInsufficientData},
+		"many alike":     {crammed(3, 5), errCrammed}, // 1,000 records in 40 bytes
 		"wrong varint":   {sealed(3, 5, 0, 1, bytes.Repeat([]byte{0xff}, 20)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,11 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 		}
 	case h.torn && r.apart: // it was sent whole, and is not: the decoder takes a short batch for one that was cut
 		a.p.seclusion = seclusion{}
-		a.p.fail(a.turn, explain(a.p.claim.Topic, a.p.claim.Partition, a.from, sarama.ErrInsufficientData))
+		err := error(sarama.ErrInsufficientData)
+		if block.Partial {
+			err = errCrammed
+		}
+		a.p.fail(a.turn, explain(a.p.claim.Topic, a.p.claim.Partition, a.from, err))
 		return
 	case h.torn:
 		a.p.seclusion.seclude()

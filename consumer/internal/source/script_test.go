@@ -57,6 +57,15 @@ func truncatedGzip(first, last int64) raw {
 	return sealed(first, last, 1, 1, buf.Bytes()[:buf.Len()-12])
 }
 
+// crammed is a batch of 10,000 records that are all alike, and so compressed to less than a byte each.
+func crammed(first, last int64) raw {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, _ = w.Write(bytes.Repeat(rawRecords(make([]byte, 20)), 10_000))
+	_ = w.Close()
+	return sealed(first, last, 1, 10_000, buf.Bytes())
+}
+
 // sealed makes a batch with the right length and checksum around any records.
 func sealed(first, last int64, attributes int16, n int, records []byte) raw {
 	b := kmsg.RecordBatch{
