@@ -1,12 +1,15 @@
 package source
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 	"github.com/ottla-go/ottla/supervisor"
 )
@@ -214,5 +217,44 @@ func TestAnOlderSeekUndoesNoNewerOne(t *testing.T) {
 	p.moveTo(50, 4)
 	if p.seek != 4 || p.next != 50 {
 		t.Errorf("seek %d at offset %d, want 4 at 50", p.seek, p.next)
+	}
+}
+
+// jump is a log handler that does something at a message: it stands where another goroutine may come in between.
+type jump struct {
+	slog.Handler
+
+	at string
+	do func()
+}
+
+func (j *jump) Enabled(context.Context, slog.Level) bool { return true }
+
+func (j *jump) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == j.at {
+		j.do()
+	}
+	return nil
+}
+
+// TestGivenBackAndReadElsewhere: a lane gives a partition back that it got nothing for. The router puts it on the lane of
+// its new leader, which reads on; the first lane, if it then still told the extent of its own answer, would set the
+// position back and have the same records delivered twice.
+func TestGivenBackAndReadElsewhere(t *testing.T) {
+	k := newSink(mib)
+	p := &partition{claim: newClaim(0), sink: k, seek: 1}
+	elsewhere := &jump{at: "partitions are looked for anew", do: func() {
+		p.deliver(0, noRecords{}, actors.Extent{Next: 20, HighWater: 20, LastStable: 20})
+	}}
+	s := newSource(t, nil, Options{Logger: slog.New(elsewhere)})
+	l := newLane(s, laneKey{})
+	s.mu.Lock()
+	l.add(p)
+	s.mu.Unlock()
+	p.seclusion.seclude()
+	r := &request{apart: true, asks: []ask{{p: p, most: one, usual: one}}}
+	l.feed(r, &r.asks[0], &sarama.FetchResponseBlock{HighWaterMarkOffset: 20, LastStableOffset: 20}, false)
+	if _, next, _ := p.position(); next != 20 {
+		t.Errorf("the position went back to %d", next)
 	}
 }

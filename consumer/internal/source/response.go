@@ -60,7 +60,9 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 		a.p.seclusion.seclude()
 		return
 	case a.from < readable && !throttled:
-		l.missed(r, a)
+		if l.missed(r, a) {
+			return
+		}
 	case r.apart: // nothing there: no fault of its own
 		a.p.seclusion = seclusion{}
 	}
@@ -75,15 +77,18 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 	a.p.deliver(a.turn, b, x)
 }
 
-// missed: the partition got nothing although there was something for it.
-func (l *lane) missed(r *request, a *ask) {
+// missed: the partition got nothing although there was something for it. gone says that it was given back to the
+// router: it may be on another lane by now, which has read on, and this one has nothing to say of it any more.
+func (l *lane) missed(r *request, a *ask) (gone bool) {
 	switch a.p.appetite.missed(a.most, l.source.options.PartitionBytes, r.crowd); {
 	case r.apart: // with a request of its own it must get something: this is not going to end by itself
 		a.p.seclusion = seclusion{}
 		l.source.orphan(l, []*partition{a.p}, fmt.Errorf("broker %s: %w", l.key.addr, errNothing))
+		return true
 	case a.p.appetite.starved(r.crowd):
 		a.p.seclusion.seclude()
 	}
+	return false
 }
 
 func extent(block *sarama.FetchResponseBlock, next int64) actors.Extent {
