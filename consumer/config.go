@@ -96,7 +96,9 @@ type Config struct {
 }
 
 // Backlog bounds the records that are fetched and not finished. A partition that is full is not asked for more
-// until half of its bound is free. What is being fetched comes on top: up to Fetch.MaxBytes a connection.
+// until half of its bound is free. What is being fetched comes on top: for each connection up to Fetch.MaxBytes on the
+// wire, or one batch if that is larger, and what that decompresses to. A single batch may decompress to any size, unless
+// the program sets sarama.MaxDecompressedBatchSize, a variable of the whole process, before it starts consumers.
 type Backlog struct {
 	// Records bounds one partition. Default: 20000.
 	Records int

@@ -31,10 +31,26 @@
 //   - Memory: what a partition asks for fits its room, corrected by the compression that it has shown (appetite). One
 //     batch comes whole, whatever its size.
 //
+// # Memory
+//
+// The ceiling is what the backlogs may hold, and on top of it one answer for each connection: on the wire MaxBytes, or
+// one batch if that is larger, and in memory what it decompresses to, all of it before any of it is delivered. As long
+// as the compression is known, that fits the rooms of the partitions which were asked for. It is not known to begin
+// with, when each asks for 64 KiB on the wire, and it may change: the first answer after that brings up to
+// PartitionBytes for each partition, and as many bytes in memory as the new compression makes of them. Rooms are
+// those of the moment in which they were asked: partitions that share a total may together be sent more than is left
+// of it, by one answer for each connection.
+//
+// Nothing bounds what a single batch decompresses to. sarama can (MaxDecompressedBatchSize; it looks while it
+// decompresses), but by a variable of the process, zero by default, which concerns every user of sarama in it and
+// must not change while one runs: it is the program's to set, before it starts anything. A batch beyond it parks its
+// partition with that reason.
+//
 // # What is left out
 //
 // Reading from followers (KIP-392): no rack is sent. Fetch sessions (KIP-227): sarama cannot take a partition out of
 // one, and with hundreds of partitions they save little. Detection of a truncated log by epoch (KIP-320, the
 // last-fetched half): sarama sends none; an offset beyond the log is out of range. Topic ids (fetch version 13).
-// The hint of the leader of now in an answer (KIP-951): the router asks instead.
+// The hint of the leader of now in an answer (KIP-951): the router asks instead. A batch with more records than bytes on
+// the wire, which takes compression and small records that are alike: sarama does not decode it; the partition parks.
 package source
