@@ -50,7 +50,7 @@ func (l *lane) feed(r *request, a *ask, block *sarama.FetchResponseBlock, thrott
 		}
 	case h.torn && r.apart: // it was sent whole, and is not: the decoder takes a short batch for one that was cut
 		a.p.seclusion = seclusion{}
-		err := error(sarama.ErrInsufficientData)
+		err := sarama.ErrInsufficientData
 		if block.Partial {
 			err = errCrammed
 		}
