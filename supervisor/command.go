@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -80,83 +79,6 @@ func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
 		s.resume(c, true)
 	}
 	return nil
-}
-
-// skipHead gives the head up. With an offset store, and where the source is blocked, the answer comes later.
-func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
-	sender := s.ctx.Sender()
-	reply := func(err error) {
-		snapshot := c.mailbox.Snapshot()
-		if sender != nil {
-			s.ctx.Send(sender, &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err})
-		}
-		s.log.Info("operator skipped the head", slog.Any("target", m.Head), slog.String("by", m.By), slog.Any("error", err))
-	}
-	done := func() {
-		s.publish(&messages.Skipped{Head: m.Head, By: m.By})
-	}
-	if b := c.blocked; b != nil {
-		if b.offset != m.Offset {
-			return false
-		}
-		s.readable(c, b.offset, true, func(next int64, err error) {
-			switch {
-			case err != nil:
-			case c.leaving || c.blocked != b:
-				err = errMoved
-			default:
-				done()
-				s.moveTo(c, b.offset, next, "skipped by "+m.By)
-			}
-			reply(err)
-		})
-		return true
-	}
-	skip := func() error {
-		err := c.mailbox.SkipHead(m.Offset)
-		if err == nil {
-			done()
-			if c.mailbox.Occupy() {
-				s.resume(c, true)
-			}
-			c.start.now()
-			c.actor.now()
-		}
-		return err
-	}
-	if !s.set.Store {
-		reply(skip())
-		return true
-	}
-	// The store is moved first, and only for the head: for a later record it would jump over all in between.
-	if err := c.mailbox.Detain(m.Offset, "a skip by "+m.By+" is under way, or has failed"); err != nil {
-		reply(err)
-		return true
-	}
-	s.background(func() func() {
-		err := s.advance(c, m.Offset+1)
-		return func() {
-			switch {
-			case err == nil:
-				err = skip()
-			case errors.Is(err, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
-				err = fmt.Errorf("%w: it is acquired again; ask for the skip once more", err)
-				c.start.clear()
-				s.lookUp(c)
-			}
-			reply(err)
-		}
-	})
-	return true
-}
-
-var errMoved = errors.New("ottla: the partition was moved or given up meanwhile")
-
-func errSkipRefused(c *claim, offset int64) error {
-	if c.blocked == nil {
-		return errors.New("ottla: the command was refused")
-	}
-	return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", offset, c.blocked.offset)
 }
 
 func (s *supervisor) forward(m *messages.Forward) {

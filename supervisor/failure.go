@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -214,43 +212,6 @@ func (s *supervisor) sendSystem(pid *actor.PID, message any) {
 	}
 }
 
-// advanceThenSkip moves the offset store first: a skip that only Kafka knew of would be undone by the store.
-func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) {
-	next := p.failure.Offset + 1
-	s.background(func() func() {
-		err := s.advance(c, next)
-		return func() {
-			if s.claims[c.Sequence] != c { // it has ended meanwhile: the next owner sees what the store says
-				return
-			}
-			if errors.Is(err, messages.ErrFenced) && !c.leaving {
-				p.failure.Class, p.failure.Err = messages.ClassFenced, errors.Join(err, p.failure.Err)
-				s.fenced(c, p)
-				return
-			}
-			if err != nil {
-				d = messages.Decision{Action: messages.ActionRetry, Delay: time.Second, Rule: d.Rule, Step: d.Step, Left: -1}
-				p.failure.Class = messages.ClassStore
-				p.failure.Err = fmt.Errorf("the record was to be skipped, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
-			}
-			s.logFailure(&p.failure, p.record(), d)
-			s.publish(&messages.Failed{Failure: p.failure, Decision: d})
-			if s.resolveHead(c, p, d) && err == nil {
-				s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
-			}
-		}
-	})
-}
-
-func (s *supervisor) advance(c *claim, next int64) error {
-	ctx, cancel := context.WithTimeout(c.over, storePatience)
-	defer cancel()
-	return c.commits.Advance(ctx, next)
-}
-
-// storePatience bounds one call of the offset store that is not a claim's start.
-const storePatience = 30 * time.Second
-
 // fenced: the store has a newer fence than ours. The rules are not asked: their retry would meet the same fence
 // for ever. Hold, then acquire again if the claim is still ours, and go on where the store says.
 func (s *supervisor) fenced(c *claim, p *pending) {
@@ -282,71 +243,4 @@ func (s *supervisor) reported(c *claim, r actors.Report) {
 	case r.Source != nil && !c.leaving:
 		s.sourceFailed(c, r.Offset, r.Source)
 	}
-}
-
-func (s *supervisor) moved(c *claim, m messages.Moved) {
-	s.log.Warn("the position was moved", c.log(), slog.Int64("from", m.From), slog.Int64("to", m.To), slog.String("why", m.Why))
-	s.publish(&m)
-}
-
-// sourceFailed: the partition cannot be read where it stands. An offset outside of the log follows the choice
-// that was made for it; all else parks.
-func (s *supervisor) sourceFailed(c *claim, offset int64, err error) {
-	var outside *OutOfRangeError
-	if !errors.As(err, &outside) {
-		s.block(c, &blockedSource{offset: offset}, err)
-		return
-	}
-	s.readable(c, offset, false, func(next int64, failed error) {
-		switch {
-		case c.leaving:
-		case failed != nil:
-			s.block(c, &blockedSource{offset: offset}, failed)
-		default:
-			s.moveTo(c, offset, next, "out of range")
-		}
-	})
-}
-
-// readable asks where the partition can be read. then is called in any case, also when the claim has ended.
-func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(int64, error)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	c.cancelStart = cancel
-	s.background(func() func() {
-		defer cancel()
-		next, err := c.commits.Readable(ctx, offset, skip)
-		if err == nil && s.set.Store && (skip || next < offset) { // else the store would lead back to where nothing can be read
-			err = s.advance(c, next)
-		}
-		return func() { then(next, err) }
-	})
-}
-
-func (s *supervisor) moveTo(c *claim, from, to int64, why string) {
-	b := c.blocked
-	c.blocked = nil
-	if from != to {
-		s.moved(c, messages.Moved{Claim: c.Claim, From: from, To: to, Why: why})
-	}
-	if !c.opened {
-		start := Start{Next: to}
-		if b != nil {
-			start.Fence = b.fence
-		}
-		s.open(c, start)
-		return
-	}
-	seek := c.mailbox.Reseek(to, c.mailbox.Fence())
-	s.link.Source.Seek(c.Claim, to, seek)
-}
-
-// block parks a partition that cannot be read. The rules are not asked: there is no record to decide about.
-func (s *supervisor) block(c *claim, b *blockedSource, err error) {
-	c.blocked = b
-	failure := s.faultOf(c, messages.ClassSource, err)
-	d := messages.Decision{Action: messages.ActionPark, Reason: err.Error(), Rule: "source", Left: -1}
-	s.logFailure(&failure, nil, d)
-	c.mailbox.Note(failure, d)
-	s.publish(&messages.Failed{Failure: failure, Decision: d})
-	s.publish(&messages.Parked{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: b.offset}, Reason: d.Reason})
 }
