@@ -24,7 +24,10 @@ type claim struct {
 	spawns  int
 	opened  bool // the source is open
 
-	cancelStart context.CancelFunc
+	asking   *inquiry // about where the claim stands
+	known    bool     // the newest look-up has succeeded
+	skipping bool     // the offset store is being moved past the head
+	unpark   bool     // an operator has said so; to be done as soon as the position is known
 
 	tally      Tally // of the record at tallyOf
 	tallyOf    int64
@@ -32,15 +35,14 @@ type claim struct {
 	faults     Tally // of what is no record's
 	faultSince time.Time
 
-	pending   *pending       // a failure that a plain strategy has not decided yet
-	suspended bool           // nothing but system messages reach the actor until we resume or restart it
-	start     repair         // of the start: look it up again
-	actor     repair         // of the actor: resume, restart or spawn it
-	timer     *time.Timer    // of the claim's end
-	fences    int            // how often in a row the store said fenced
-	fencedAt  int64          // at which offset
-	handled   int64          // how many records were, at the last fault that was no record's
-	blocked   *blockedSource // parked without a head
+	pending  *pending       // a failure that a plain strategy has not decided yet
+	start    repair         // of the start: look it up again
+	actor    repair         // of the actor: resume, restart or spawn it
+	timer    *time.Timer    // of the claim's end
+	fences   int            // how often in a row the store said fenced
+	fencedAt int64          // at which offset
+	handled  int64          // how many records were, at the last fault that was no record's
+	blocked  *blockedSource // parked without a head
 
 	over context.Context //nolint:containedctx // ends with the claim: no call of the store outlasts it
 	end  context.CancelFunc
@@ -119,7 +121,7 @@ func (s *supervisor) spawn(c *claim) {
 	if err != nil { // the name is unique in the process
 		panic(fmt.Errorf("spawn %s: %w", name, err)) //nolint:forbidigo // caught in Receive, which drains the consumer
 	}
-	c.pid, c.alive, c.suspended = pid, true, false
+	c.pid, c.alive = pid, true
 	s.byPID[pid.Id] = c
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
@@ -17,68 +19,73 @@ func (s *supervisor) command(cmd messages.Command) {
 			Err: fmt.Errorf("ottla: %s/%d is not owned by this consumer", head.Topic, head.Partition)})
 		return
 	}
-	var err error
 	switch m := cmd.(type) {
 	case *messages.RetryHead:
-		err = s.retryHead(c, m)
+		s.answer(c, s.ctx.Sender(), m, m.By, s.retryHead(c, m))
 	case *messages.SkipHead:
-		if s.skipHead(c, m) {
-			return // answers later
-		}
-		err = errSkipRefused(c, head.Offset)
+		s.skipHead(c, m) // answers, perhaps later
 	}
-	s.answer(c, cmd, err)
 }
 
-func (s *supervisor) answer(c *claim, cmd messages.Command, err error) {
+// answer tells what came of a command; nobody need be waiting for it.
+func (s *supervisor) answer(c *claim, to *actor.PID, cmd messages.Command, by string, err error) {
 	snapshot := c.mailbox.Snapshot()
-	result := &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err}
-	s.log.Info("operator command", slog.String("command", fmt.Sprintf("%T", cmd)), slog.Any("target", messages.Target(cmd)), slog.Any("error", err))
-	if s.ctx.Sender() != nil {
-		s.ctx.Respond(result)
+	s.log.Info("operator command", slog.String("command", fmt.Sprintf("%T", cmd)), slog.Any("target", messages.Target(cmd)),
+		slog.String("by", by), slog.Any("error", err))
+	if to != nil {
+		s.ctx.Send(to, &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err})
 	}
 }
 
-// retryHead ends a hold or a park now.
+// retryHead ends whatever keeps the head from its handler: a hold or a park, a source that cannot be read, a position
+// that is not known, an actor that is gone. Several of them may stand at once, and one command ends them all.
 func (s *supervisor) retryHead(c *claim, m *messages.RetryHead) error {
-	unparked := func() {
-		s.publish(&messages.Unparked{Head: m.Head, By: m.By})
+	if c.skipping {
+		return errSkipping
 	}
+	b := c.blocked
 	switch {
-	case c.blocked != nil: // without a head: ask again
-		if c.blocked.offset != m.Offset {
-			return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", m.Offset, c.blocked.offset)
+	case b != nil: // without a head
+		if err := b.meant(m.Offset); err != nil {
+			return err
 		}
-		b := c.blocked
-		unparked()
-		if b.start {
-			c.blocked = nil
-			s.lookUp(c)
-		} else {
-			s.moveTo(c, b.offset, b.offset, "retried")
-		}
-		return nil
-	case c.start.waits() || c.actor.waits():
-		head := c.mailbox.Snapshot().Head // -1 before the start
-		if head != m.Offset {
+	case c.asking != nil || c.start.waits() || c.actor.waits():
+		if head := c.mailbox.Snapshot().Head; head != m.Offset { // -1 before the start
 			return &actors.HeadError{Want: m.Offset, Have: head}
 		}
-		unparked()
-		if !c.start.waits() { // else nothing may come before it is known where the claim stands
-			_ = c.mailbox.RetryHead(head) // records may be held back, too, or not
+	default:
+		if err := c.mailbox.RetryHead(m.Offset); err != nil {
+			return err
 		}
+	}
+	s.publish(&messages.Unparked{Head: m.Head, By: m.By})
+	// Nothing may come before it is known where the claim stands: under an old fence it would fail, and worse if it is
+	// to be skipped for that.
+	c.unpark = b != nil || c.asking != nil || c.start.waits()
+	switch {
+	case b != nil && b.start:
+		c.blocked = nil
+		s.lookUp(c)
+	case b != nil:
+		s.moveTo(c, b.offset, b.offset, "retried")
+	case c.asking != nil: // it will be told
+	case c.start.waits():
 		c.start.now()
-		c.actor.now()
-		return nil
+	case c.actor.waits():
+		_ = c.mailbox.RetryHead(m.Offset) // records may be held back, too, or not
 	}
-	if err := c.mailbox.RetryHead(m.Offset); err != nil {
-		return err
-	}
-	unparked()
-	if c.mailbox.Occupy() {
-		s.resume(c, true)
-	}
+	s.revive(c)
 	return nil
+}
+
+// revive repairs the claim's actor now: it waits for that, or it is gone and the partition parked.
+func (s *supervisor) revive(c *claim) {
+	if c.mailbox.Occupy() && c.alive {
+		c.actor.clear()
+		s.resume(c, true)
+		return
+	}
+	c.actor.now()
 }
 
 func (s *supervisor) forward(m *messages.Forward) {

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,6 +224,67 @@ func TestASkipWhoseStoreTakesTime(t *testing.T) {
 			t.Fatal(res.Err)
 		}
 		expect(t, "deliveries", attempts(p), "0#0/1 1#0/1 2#0/1")
+		expect(t, "the store's position", store.Next("orders", 0), 3)
+	})
+}
+
+// While a skip moves the store, no other command reaches the head. A RetryHead delivered it, its handler and its
+// successors' moved the store on, and the skip moved it back; a second skip did the same once the first one was through.
+func TestCommandsDuringASkip(t *testing.T) {
+	for name, second := range map[string]func(p *partition) messages.Command{
+		"retry": func(p *partition) messages.Command { return &messages.RetryHead{Head: p.Head(0), By: "bob"} },
+		"skip":  func(p *partition) messages.Command { return &messages.SkipHead{Head: p.Head(0), By: "bob"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &tardyStore{takes: 10 * time.Second}
+			store.Set("orders", 0, 0)
+			broken := true
+			cfg := config{Handler: func(_ context.Context, r *messages.Record) error {
+				if r.Offset == 0 && broken {
+					return errBoom
+				}
+				return store.Save(r)
+			}, Policy: always(supervisor.Park("look"))}
+			cfg.Offsets.Store, cfg.Offsets.Start = store, earliest
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a", "b", "c")
+				k.Tell(&messages.SkipHead{Head: p.Head(0), By: "ann"})
+				k.Advance(5 * time.Second)
+				broken = false
+				if res := k.Do(second(p)); res.Err == nil || !strings.Contains(res.Err.Error(), "under way") {
+					t.Errorf("answered %v", res.Err)
+				}
+				k.Advance(time.Minute)
+				expect(t, "deliveries", attempts(p), "0#0/1 1#0/1 2#0/1")
+				expect(t, "the store's position", store.Next("orders", 0), 3)
+				if e := eventsOf[*messages.Skipped](k); len(e) != 1 || e[0].By != "ann" {
+					t.Errorf("events %+v", e)
+				}
+			})
+		})
+	}
+}
+
+// The same where the partition cannot be read, and the skip looks for what can be.
+func TestCommandsDuringASkipOfWhatCannotBeRead(t *testing.T) {
+	store := &tardyStore{takes: 10 * time.Second}
+	store.Set("orders", 0, 0)
+	cfg := saving(&store.Store, nil)
+	cfg.Offsets.Store = store
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Corrupt(0, errBoom)
+		p.Append("a", "b", "c")
+		k.Tell(&messages.SkipHead{Head: p.Head(0), By: "ann"})
+		k.Advance(5 * time.Second)
+		for _, cmd := range []messages.Command{&messages.RetryHead{Head: p.Head(0)}, &messages.SkipHead{Head: p.Head(0)}} {
+			if res := k.Do(cmd); res.Err == nil {
+				t.Errorf("%T was not refused", cmd)
+			}
+		}
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "1#0/1 2#0/1")
 		expect(t, "the store's position", store.Next("orders", 0), 3)
 	})
 }

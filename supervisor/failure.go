@@ -38,7 +38,6 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	} else {
 		p.failure = s.failureOf(c, p.fault)
 	}
-	c.suspended = true
 	if p.failure.Class == messages.ClassFenced && p.fault != nil && p.fault.Record != nil && s.set.Store && !c.leaving {
 		s.fenced(c, p)
 		return
@@ -124,16 +123,25 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 	if c.leaving {
 		d.Delay = 0 // the next owner tries at once
 	}
+	s.conclude(c, p, d)
+}
+
+// conclude leaves the verdict in the mailbox, tells what was decided, and has the actor go on.
+func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
+	if p.fault == nil {
+		c.mailbox.Note(p.failure, d)
+	} else if !c.mailbox.Judge(p.fault, p.failure, d) {
+		return // nothing to decide any more: the actor was stopped or restarted meanwhile
+	}
 	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 	switch {
 	case p.fault == nil:
-		c.mailbox.Note(p.failure, d)
 		s.tryAgain(c, p, d)
-	case p.fault.Record == nil:
-		s.resolveFault(c, p, d)
-	default:
-		s.resolveHead(c, p, d)
+	case p.fault.Record == nil: // the actor itself waits
+		s.resumeAfter(c, d.Delay, d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic)
+	default: // the mailbox holds the head, the actor goes on at once
+		s.resume(c, d.Action == messages.ActionRestart)
 	}
 	switch d.Action {
 	case messages.ActionSkip:
@@ -149,25 +157,6 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 
 func headOf(f *messages.Failure) messages.Head {
 	return messages.Head{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}
-}
-
-// resolveHead leaves the verdict in the mailbox, which holds the head; the actor goes on at once.
-// It answers false when there is nothing to decide any more: the actor was stopped or restarted meanwhile.
-func (s *supervisor) resolveHead(c *claim, p *pending, d messages.Decision) bool {
-	if !c.mailbox.Judge(p.fault, p.failure, d) {
-		return false
-	}
-	s.resume(c, d.Action == messages.ActionRestart)
-	return true
-}
-
-// resolveFault deals with a fault of the actor that is no record's: the actor itself waits.
-func (s *supervisor) resolveFault(c *claim, p *pending, d messages.Decision) {
-	if !c.mailbox.Judge(p.fault, p.failure, d) {
-		return // the actor was stopped or restarted meanwhile
-	}
-	restart := d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic
-	s.resumeAfter(c, d.Delay, restart)
 }
 
 func (s *supervisor) resumeAfter(c *claim, d time.Duration, restart bool) {
@@ -195,7 +184,6 @@ func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
 }
 
 func (s *supervisor) resume(c *claim, restart bool) {
-	c.suspended = false
 	if !c.alive {
 		return
 	}
@@ -221,11 +209,11 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 	wait := time.Second << min(c.fences, 6)
 	c.fences++
 	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
-	s.logFailure(&p.failure, p.record(), d)
-	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 	if !c.mailbox.Judge(p.fault, p.failure, d) {
 		return
 	}
+	s.logFailure(&p.failure, p.record(), d)
+	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
 	s.resume(c, false)
 	s.repairAfter(&c.start, wait, func() { s.lookUp(c) })
 }

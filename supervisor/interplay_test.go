@@ -268,3 +268,75 @@ func TestNoHandlerStartsForALostClaim(t *testing.T) {
 		})
 	}
 }
+
+// A plain strategy has stopped the partition (the incarnation is gone), and its source fails, too. One RetryHead ends
+// both: before, it asked the source again, and the partition stood still for ever, whatever was commanded.
+func TestOneRetryHeadEndsAStopAndABlockedSource(t *testing.T) {
+	cfg := config{Handler: func(_ context.Context, r *messages.Record) error {
+		if r.Partition == 1 {
+			return errBoom
+		}
+		return nil
+	}, Strategy: actor.NewAllForOneStrategy(1000, time.Hour, func(any) actor.Directive { return actor.StopDirective })}
+	for name, heal := range map[string]func(p *partition) error{
+		"retry": func(p *partition) error { p.FailSource(nil); return p.Retry(0) },
+		"skip":  func(p *partition) error { p.FailSource(nil); return p.Skip(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				p, other := k.Assign("orders", 0), k.Assign("orders", 1)
+				other.Append("x")
+				expect(t, "state", p.Status().State, messages.StateParked)
+				p.FailSource(errDown)
+				p.Append("a", "b")
+				expect(t, "state", p.Status().State, messages.StateParked)
+				if err := heal(p); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, "deliveries", attempts(p), map[string]string{"retry": "0#0/3 1#0/3", "skip": "1#0/3"}[name])
+				expect(t, "state", p.Status().State, messages.StateIdle)
+			})
+		})
+	}
+}
+
+// The actor cannot be made, and is parked for that; the claim's start or its source fails as well, and is parked, too.
+func TestOneRetryHeadEndsAParkedActorAndAParkedStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken, head int64
+		source       bool
+		policy       supervisor.Policy
+	}{
+		"start": {1, -1, false, always(supervisor.Park("look"))},
+		"start that is tried again, too": {1, -1, false, supervisor.Policy{
+			supervisor.On(supervisor.Panic(), supervisor.Park("look")),
+			supervisor.On(supervisor.Any(), supervisor.Retry(every(time.Hour))),
+		}},
+		"source": {0, 0, true, always(supervisor.Park("look"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := 0
+			producer := func() actor.Actor {
+				if made++; made == 1 {
+					panic(errDown)
+				}
+				return &tally{on: func(int, *messages.Record) error { return nil }}
+			}
+			consumertest.Run(t, config{Actor: producer, Policy: c.policy}, func(t *testing.T, k *kit) {
+				k.FailStarts(int(c.broken), errDown)
+				p := k.Assign("orders", 0)
+				if c.source {
+					p.FailSource(errDown)
+				}
+				p.Append("a")
+				expect(t, "deliveries", attempts(p), "")
+				p.FailSource(nil)
+				if err := p.Retry(c.head); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, "deliveries", attempts(p), "0#0/3")
+				expect(t, "actors made", made, 2)
+			})
+		})
+	}
+}

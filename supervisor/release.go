@@ -64,8 +64,8 @@ func (s *supervisor) decideAtTheEnd(c *claim) {
 // detach ends what would still bring something in.
 func (s *supervisor) detach(c *claim) {
 	c.leaving, c.leftAt = true, time.Now()
-	if c.cancelStart != nil {
-		c.cancelStart()
+	if c.asking != nil {
+		c.asking.end()
 	}
 	if c.opened {
 		s.link.Source.Close(c.Claim)

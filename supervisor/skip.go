@@ -4,95 +4,118 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/ottla-go/ottla/messages"
 )
 
 // skipHead gives the head up. With an offset store, and where the source is blocked, the answer comes later.
-func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) bool {
+func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) {
 	sender := s.ctx.Sender()
-	reply := func(err error) {
-		snapshot := c.mailbox.Snapshot()
-		if sender != nil {
-			s.ctx.Send(sender, &messages.Result{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: snapshot.Head}, State: snapshot.State, Err: err})
-		}
-		s.log.Info("operator skipped the head", slog.Any("target", m.Head), slog.String("by", m.By), slog.Any("error", err))
-	}
-	done := func() {
-		s.publish(&messages.Skipped{Head: m.Head, By: m.By})
+	reply := func(err error) { s.answer(c, sender, m, m.By, err) }
+	if err := s.skippable(c, m.Offset); err != nil {
+		reply(err)
+		return
 	}
 	if b := c.blocked; b != nil {
-		if b.offset != m.Offset {
-			return false
-		}
-		s.readable(c, b.offset, true, func(next int64, err error) {
-			switch {
-			case err != nil:
-			case c.leaving || c.blocked != b:
-				err = errMoved
-			default:
-				done()
-				s.moveTo(c, b.offset, next, "skipped by "+m.By)
-			}
-			reply(err)
-		})
-		return true
+		s.skipUnreadable(c, b, m, reply)
+		return
 	}
 	skip := func() error {
 		err := c.mailbox.SkipHead(m.Offset)
 		if err == nil {
-			done()
-			if c.mailbox.Occupy() {
-				s.resume(c, true)
-			}
+			s.publish(&messages.Skipped{Head: m.Head, By: m.By})
+			s.revive(c)
 			c.start.now()
-			c.actor.now()
 		}
 		return err
 	}
 	if !s.set.Store {
 		reply(skip())
-		return true
+		return
 	}
 	// The store is moved first, and only for the head: for a later record it would jump over all in between.
 	if err := c.mailbox.Detain(m.Offset, "a skip by "+m.By+" is under way, or has failed"); err != nil {
 		reply(err)
-		return true
+		return
 	}
+	c.skipping = true
 	s.background(func() func() {
 		err := s.advance(c, m.Offset+1)
 		return func() {
+			c.skipping = false
 			switch {
 			case err == nil:
 				err = skip()
 			case errors.Is(err, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
 				err = fmt.Errorf("%w: it is acquired again; ask for the skip once more", err)
-				c.start.clear()
 				s.lookUp(c)
 			}
 			reply(err)
 		}
 	})
-	return true
 }
 
-var errMoved = errors.New("ottla: the partition was moved or given up meanwhile")
-
-func errSkipRefused(c *claim, offset int64) error {
-	if c.blocked == nil {
-		return errors.New("ottla: the command was refused")
+// skippable says why the head cannot be skipped now. Where it is not known where the claim stands, the operator has seen
+// an old head: another owner may have worked on, and the store would be moved back behind it.
+func (s *supervisor) skippable(c *claim, offset int64) error {
+	switch b := c.blocked; {
+	case c.skipping:
+		return errSkipping
+	case b != nil:
+		return b.meant(offset)
+	case !c.known && c.opened:
+		return errors.New("ottla: the partition is being acquired again: its head may be another one then (RetryHead asks for that now)")
 	}
-	return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", offset, c.blocked.offset)
+	return nil
 }
+
+// skipUnreadable goes on at the next offset that can be read.
+func (s *supervisor) skipUnreadable(c *claim, b *blockedSource, m *messages.SkipHead, reply func(error)) {
+	c.skipping = true
+	s.readable(c, b.offset, true, func(current bool, next int64, err error) {
+		c.skipping = false
+		switch {
+		case err != nil:
+		case !current || c.blocked != b:
+			err = errMoved
+		default:
+			s.publish(&messages.Skipped{Head: m.Head, By: m.By})
+			c.unpark = true
+			s.moveTo(c, b.offset, next, "skipped by "+m.By)
+			s.revive(c)
+		}
+		reply(err)
+	})
+}
+
+// meant checks that a command on a partition that cannot be read names the offset that it waits for.
+func (b *blockedSource) meant(offset int64) error {
+	if b.offset == offset {
+		return nil
+	}
+	return fmt.Errorf("ottla: the command was meant for offset %d, but the partition waits for %d", offset, b.offset)
+}
+
+var (
+	errMoved = errors.New("ottla: the partition was moved or given up meanwhile")
+	// errSkipping: delivered now, the record would be handled while the store moves past it, and a handler that is faster
+	// would have its successors' progress taken back.
+	errSkipping = errors.New("ottla: a skip is under way: its answer will tell where the partition stands")
+)
 
 // advanceThenSkip moves the offset store first: a skip that only Kafka knew of would be undone by the store.
 func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) {
+	if !s.stands(c, p.record()) {
+		s.skipInVain(c, p, d)
+		return
+	}
 	next := p.failure.Offset + 1
+	c.skipping = true
 	s.background(func() func() {
 		err := s.advance(c, next)
 		return func() {
+			c.skipping = false
 			if s.claims[c.Sequence] != c { // it has ended meanwhile: the next owner sees what the store says
 				return
 			}
@@ -106,13 +129,26 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 				p.failure.Class = messages.ClassStore
 				p.failure.Err = fmt.Errorf("the record was to be skipped, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
 			}
-			s.logFailure(&p.failure, p.record(), d)
-			s.publish(&messages.Failed{Failure: p.failure, Decision: d})
-			if s.resolveHead(c, p, d) && err == nil {
-				s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
-			}
+			s.conclude(c, p, d)
 		}
 	})
+}
+
+// stands says whether the attempt is of the position that the store has issued to this claim. One of an older position
+// may come back late, when the store is far ahead: a skip of it would move the store back.
+func (s *supervisor) stands(c *claim, r *messages.Record) bool {
+	return c.known && r.Fence == c.mailbox.Fence() && r.Offset == c.mailbox.Progress().Next
+}
+
+// skipInVain is for an attempt that is not of the claim's position any more. If that is not known yet, nothing is
+// delivered before it is.
+func (s *supervisor) skipInVain(c *claim, p *pending, d messages.Decision) {
+	d = messages.Decision{Action: messages.ActionRetry, Rule: d.Rule, Step: d.Step, Left: -1}
+	if !c.known && !c.leaving {
+		d.Action, d.Reason = messages.ActionPark, "to be skipped, but acquired again first"
+		p.failure.Class = messages.ClassFenced
+	}
+	s.conclude(c, p, d)
 }
 
 func (s *supervisor) advance(c *claim, next int64) error {
@@ -123,4 +159,3 @@ func (s *supervisor) advance(c *claim, next int64) error {
 
 // storePatience bounds one call of the offset store that is not a claim's start.
 const storePatience = 30 * time.Second
-

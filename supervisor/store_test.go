@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -164,6 +165,152 @@ func TestRetryHeadWhileFenced(t *testing.T) {
 		expect(t, "failures", len(p.Failures()), 1)
 		expect(t, "the store's position", store.Next("orders", 0), 1)
 	})
+}
+
+// The store takes its time to acquire. A RetryHead meanwhile is content with that; before, it delivered the record once
+// more under the old fence. A skip is refused: the head that the operator has seen may be an old one.
+func TestCommandsWhileThePartitionIsAcquiredAgain(t *testing.T) {
+	store := &lateStore{}
+	store.Set("orders", 0, 0)
+	first := true
+	cfg := saving(&store.Store, func(*messages.Record) error {
+		if first {
+			first = false
+			store.Fence("orders", 0)
+		}
+		return nil
+	})
+	cfg.Offsets.Store = store
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		store.takes = 5 * time.Second
+		p.Append("a", "b")
+		k.Advance(2 * time.Second)
+		if err := p.Retry(0); err != nil {
+			t.Errorf("retry: %v", err)
+		}
+		if err := p.Retry(1); err == nil {
+			t.Error("a command for another head was not refused")
+		}
+		if err := p.Skip(0); err == nil {
+			t.Error("a skip was not refused")
+		}
+		expect(t, "deliveries before it is acquired", attempts(p), "0#0/1")
+		k.Advance(4 * time.Second)
+		expect(t, "deliveries", attempts(p), "0#0/1 0#1/1 1#0/1")
+		expect(t, "failures", len(p.Failures()), 1)
+		expect(t, "acquired", store.Acquired(), 2)
+		expect(t, "the store's position", store.Next("orders", 0), 2)
+	})
+}
+
+// Another owner has acquired the partition and worked up to offset 10. What happens to the records that are still here
+// must not take that back: a RetryHead, a slow handler that fails, a rule that skips.
+func TestALateSkipDoesNotMoveTheStoreBack(t *testing.T) {
+	store := &lateStore{}
+	store.Set("orders", 0, 0)
+	delivered := 0
+	cfg := saving(&store.Store, func(r *messages.Record) error {
+		if r.Offset > 0 {
+			return nil
+		}
+		if delivered++; delivered == 1 {
+			store.Fence("orders", 0)
+			store.Set("orders", 0, 10)
+			return nil
+		}
+		time.Sleep(10 * time.Second)
+		return errBoom
+	})
+	cfg.Offsets.Store, cfg.Policy = store, always(supervisor.Skip())
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		store.takes = 5 * time.Second
+		p.Append("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
+		k.Advance(2 * time.Second)
+		if err := p.Retry(0); err != nil {
+			t.Errorf("retry: %v", err)
+		}
+		k.Advance(time.Minute)
+		expect(t, "the store's position", store.Next("orders", 0), 10)
+	})
+}
+
+// The partition was acquired again, and cannot be read where the store says. Skipped to where it can be, it goes on under
+// the new fence.
+func TestASkipAfterAnAcquisitionThatIsOutOfRange(t *testing.T) {
+	store := &consumertest.Store{}
+	store.Set("orders", 0, 0)
+	var fences []int64
+	cfg := saving(store, func(r *messages.Record) error {
+		fences = append(fences, r.Fence)
+		return nil
+	})
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		store.Fence("orders", 0)
+		store.Set("orders", 0, 1)
+		p.Append("b", "c", "d", "e")
+		p.Truncate(3)
+		k.Advance(2 * time.Second)
+		expect(t, "head", p.Status().Head, 1)
+		if err := p.Skip(1); err != nil {
+			t.Fatal(err)
+		}
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/1 1#0/1 3#0/1 4#0/1")
+		if want := []int64{1, 1, 3, 3}; !slices.Equal(fences, want) {
+			t.Errorf("fences %v, want %v", fences, want)
+		}
+	})
+}
+
+// A store does not answer, and is asked by several commands. The claim's end ends every question.
+func TestARevocationDuringASecondLookUp(t *testing.T) {
+	for name, again := range map[string]func(p *partition) error{
+		"asked again by a skip":  func(p *partition) error { return p.Skip(0) },
+		"asked again by a retry": func(p *partition) error { return p.Retry(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &lateStore{}
+			store.Set("orders", 0, 0)
+			cfg := saving(&store.Store, func(*messages.Record) error { return errBoom })
+			cfg.Offsets.Store, cfg.Policy = store, always(supervisor.Park("look"))
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				store.takes = 1000 * time.Hour
+				store.Fence("orders", 0)
+				if err := p.Skip(0); err == nil {
+					t.Error("a skip that is fenced was carried out")
+				}
+				_ = again(p)
+				expect(t, "release took", p.Revoke(), 0)
+				if err := k.Drain(); err != nil {
+					t.Errorf("drain: %v", err)
+				}
+				expect(t, "ended", k.Now(), 0)
+			})
+		})
+	}
+}
+
+// lateStore needs time to acquire.
+type lateStore struct {
+	consumertest.Store
+	takes time.Duration
+}
+
+func (s *lateStore) Acquire(ctx context.Context, c messages.Claim) (p consumertest.Position, err error) {
+	if s.takes > 0 {
+		select {
+		case <-time.After(s.takes):
+		case <-ctx.Done():
+			return p, ctx.Err()
+		}
+	}
+	return s.Store.Acquire(ctx, c)
 }
 
 // ErrFenced without a store is an error like any other.
