@@ -65,7 +65,7 @@ func (m *Mailbox) ended() (spare error) {
 	if m.broken == nil {
 		return nil
 	}
-	f, about := &Fault{Err: m.broken.err, Class: m.broken.class, Greet: greeting, text: m.broken.text}, m.handling
+	f, about := &Fault{Err: m.broken.err, Class: m.broken.class, Greet: greeting, Birth: was == invokeSystem && m.bearing(), text: m.broken.text}, m.handling
 	if was == invokeRecord {
 		about = m.attempt.record
 	}
@@ -78,6 +78,18 @@ func (m *Mailbox) ended() (spare error) {
 	}
 	m.unasked, m.about = f, about
 	return nil
+}
+
+// bearing: the system message under way hands over Started. A restart does so at its end, which may be that of the old
+// incarnation's last child.
+func (m *Mailbox) bearing() bool {
+	switch m.handling.(type) {
+	case *actor.Started, *actor.Restart:
+		return true
+	case *actor.Terminated:
+		return m.suspended
+	}
+	return false
 }
 
 // ask brings a fault that is no record's to the supervisor. A claim that is being given up needs no decision about

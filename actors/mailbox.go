@@ -87,6 +87,7 @@ type Fault struct {
 	Err    error
 	Class  messages.Class
 	Greet  bool // it was in Assigned
+	Birth  bool // it was in Started: there is no incarnation that could go on
 
 	text string
 }

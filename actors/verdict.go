@@ -41,7 +41,7 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 		if m.park(d.Reason, failure.Class) {
 			m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
 		}
-		m.vacant = m.vacant || m.hollow // to be taken up again, it needs an actor first
+		m.vacant = m.vacant || m.hollow || f.Birth // to be taken up again, it needs an actor first
 	case messages.ActionEscalate:
 		if m.park("escalated", failure.Class) {
 			m.backlog.gate.Stays = false

@@ -50,6 +50,12 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	s.decide(c, p)
 }
 
+// comesAgain: with nothing to give up, the same would fail again at once, and for ever: a start that is asked for again, an
+// actor that is made anew.
+func (p *pending) comesAgain() bool {
+	return p.fault == nil || p.fault.Record == nil && p.failure.Class == messages.ClassPanic
+}
+
 // record is the attempt that failed; nil when no record is concerned.
 func (p *pending) record() *messages.Record {
 	if p.fault == nil {
@@ -128,6 +134,9 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 
 // conclude leaves the verdict in the mailbox, tells what was decided, and has the actor go on.
 func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
+	if d.Action == messages.ActionSkip && !c.leaving && p.comesAgain() {
+		d.Delay = max(d.Delay, time.Second)
+	}
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else if !c.mailbox.Judge(p.fault, p.failure, d) {
@@ -170,6 +179,9 @@ func (s *supervisor) resumeAfter(c *claim, d time.Duration, restart bool) {
 // tryAgain deals with a fault that did not come through the mailbox.
 func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
 	if p.again == nil { // a user's child escalated: it stays suspended until the actor above it is restarted
+		if d.Action == messages.ActionPark { // by a fresh one, of which the same child would fail
+			c.mailbox.Vacate(d.Reason)
+		}
 		s.resumeAfter(c, d.Delay, true)
 		return
 	}
@@ -177,8 +189,6 @@ func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
 	case messages.ActionPark, messages.ActionEscalate:
 		p.at.park(p.again) // until an operator's RetryHead
 		return
-	case messages.ActionSkip: // there is nothing to give up: not at once, or it would spin
-		d.Delay = max(d.Delay, time.Second)
 	}
 	s.repairAfter(p.at, d.Delay, p.again)
 }

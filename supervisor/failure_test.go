@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -295,6 +296,86 @@ func TestWhatAPolicySaysOfAHook(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An actor panics in Started, in Assigned, or has a child that fails as soon as it is there. Skip tries again each second,
+// since there is nothing to give up; Park makes no further actor before somebody has acted. Neither may spin.
+func TestWhatAPolicySaysOfAnActorThatCannotBegin(t *testing.T) {
+	boom := func(broken bool) {
+		if broken {
+			panic(errBoom)
+		}
+	}
+	for at, begin := range map[string]func(ctx actor.Context, broken bool){
+		"Started": func(ctx actor.Context, broken bool) {
+			if _, ok := ctx.Message().(*actor.Started); ok {
+				boom(broken)
+			}
+		},
+		"Assigned": func(ctx actor.Context, broken bool) {
+			if _, ok := ctx.Message().(*messages.Assigned); ok {
+				boom(broken)
+			}
+		},
+		"a child": func(ctx actor.Context, broken bool) {
+			if _, ok := ctx.Message().(*actor.Started); ok {
+				ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+					if _, ok := ctx.Message().(*actor.Started); ok {
+						boom(broken)
+					}
+				}))
+			}
+		},
+	} {
+		for name, c := range map[string]struct {
+			do    supervisor.Directive
+			made  int32 // in the first 10 s
+			retry bool
+		}{
+			"skip": {supervisor.Skip(), 11, false},
+			"park": {supervisor.Park("look"), map[string]int32{"Assigned": 2}[at], true},
+		} {
+			t.Run(name+" in "+at, func(t *testing.T) {
+				var made atomic.Int32
+				var healed atomic.Bool
+				producer := func() actor.Actor {
+					n := made.Add(1)
+					return &opener{begin: func(ctx actor.Context) { begin(ctx, n < 100 && !healed.Load()) }} // at 100 it spins: let the test end
+				}
+				consumertest.Run(t, config{Actor: producer, Policy: always(c.do)}, func(t *testing.T, k *kit) {
+					p := k.Assign("orders", 0)
+					p.Append("a")
+					k.Advance(10*time.Second + time.Millisecond)
+					expect(t, "actors made", made.Load(), max(c.made, 1))
+					healed.Store(true)
+					if c.retry {
+						expect(t, "state", p.Status().State, messages.StateParked)
+						if err := p.Retry(0); err != nil {
+							t.Fatal(err)
+						}
+					}
+					k.Advance(time.Second)
+					expect(t, "deliveries", len(p.Deliveries()), 1)
+					expect(t, "committed", p.Committed(), 1)
+				})
+			})
+		}
+	}
+}
+
+// opener may fail when it begins. Its children's failures are its own.
+type opener struct{ begin func(actor.Context) }
+
+func (o *opener) Receive(ctx actor.Context) {
+	if r, ok := ctx.Message().(*messages.Record); ok {
+		r.Complete(nil)
+		return
+	}
+	o.begin(ctx)
+}
+
+func (o *opener) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, _ *actor.PID, _ *actor.RestartStatistics, reason, message any) {
+	s.EscalateFailure(reason, message)
 }
 
 // talker is an actor that panics at a message, and stops itself at another one.

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +86,44 @@ func TestPlainStrategyStopParks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Stop leaves the incarnation gone whatever has failed: also at a message, and when it was the actor's own child.
+func TestPlainStrategyStopMakesNoFreshActor(t *testing.T) {
+	for name, fault := range map[string]string{"a message": "self", "a child": "panic"} {
+		t.Run(name, func(t *testing.T) {
+			var made atomic.Int32
+			producer := func() actor.Actor {
+				made.Add(1)
+				child := &nanny{SupervisorStrategy: actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.EscalateDirective })}
+				return &moody{child}
+			}
+			consumertest.Run(t, config{Actor: producer, Strategy: decides(actor.StopDirective)}, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				p.Send(fault)
+				k.Advance(time.Minute)
+				expect(t, "state", p.Status().State, messages.StateParked)
+				expect(t, "users' actors made", made.Load(), 1)
+				p.Append("b")
+				if err := p.Retry(1); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, "users' actors made", made.Load(), 2)
+				expect(t, "committed", p.Committed(), 2)
+			})
+		})
+	}
+}
+
+// moody is a nanny that panics herself when told so.
+type moody struct{ *nanny }
+
+func (m *moody) Receive(ctx actor.Context) {
+	if ctx.Message() == "self" {
+		panic("self")
+	}
+	m.nanny.Receive(ctx)
 }
 
 // A partition that a plain strategy has stopped is given up in order.
