@@ -227,12 +227,13 @@ func TestS09Revoke(t *testing.T) {
 func TestS10Stop(t *testing.T) {
 	for name, c := range map[string]struct {
 		end       func(k *consumertest.Kit) error
+		answer    error
 		took      time.Duration
 		committed int64
 	}{
-		"drain": {(*consumertest.Kit).Drain, 5 * time.Second, 1},
-		"stop":  {(*consumertest.Kit).Stop, 0, -1},
-		"kill":  {(*consumertest.Kit).Kill, 0, -1},
+		"drain": {(*consumertest.Kit).Drain, nil, 5 * time.Second, 1},
+		"stop":  {(*consumertest.Kit).Stop, nil, 0, -1},
+		"kill":  {(*consumertest.Kit).Kill, messages.ErrKilled, 0, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handler := func(ctx context.Context, _ *consumer.Record) error {
@@ -247,9 +248,7 @@ func TestS10Stop(t *testing.T) {
 				p := k.Assign("orders", 0)
 				p.Append("a", "b")
 				began := k.Now()
-				if err := c.end(k); err != nil {
-					t.Error(err)
-				}
+				expect(t, "Run's answer", c.end(k), c.answer)
 				expect(t, "took", k.Now()-began, c.took)
 				expect(t, "committed", p.Committed(), c.committed)
 				expect(t, "deliveries", attempts(p), "0#0")

@@ -104,8 +104,11 @@ func (c *Consumer) end(err error) {
 // Run consumes until ctx ends, which starts a drain: nothing more is fetched, what is in flight finishes (handlers'
 // contexts do not end with ctx), offsets are committed, the group is left. It blocks.
 //
-// It returns nil after a clean drain; *messages.EscalatedError when a failure was escalated; *messages.DrainError
-// when handlers did not return within DrainTimeout and were left behind; else why the group refused the member.
+// It returns nil after a clean drain, or stop, and only then: everything that was in flight has ended, what was finished is
+// committed, and the group was left. Else it returns *messages.EscalatedError when a failure was escalated;
+// *messages.DrainError when handlers did not return within DrainTimeout and were left behind, or last offsets could not be
+// committed; *messages.LeaveError when the group was not left in order (several of these are joined: use errors.As);
+// messages.ErrKilled after a kill; or why the group refused the member.
 func (c *Consumer) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.ran {
@@ -171,15 +174,17 @@ func (c *Consumer) tell(message any) {
 	}
 }
 
-// Drain starts a drain, as the end of Run's ctx does, and waits for the end of the consumer or of ctx.
+// Drain starts a drain, as the end of Run's ctx does, and waits for the end of the consumer or of ctx. nil means that it
+// has ended; whether that was clean, Run answers.
 func (c *Consumer) Drain(ctx context.Context) error { return c.finish(ctx, &messages.Drain{}) }
 
 // Stop ends handlers' contexts at once with messages.ErrStopped, commits what is finished, leaves the group, and
-// waits for the end of the consumer or of ctx.
+// waits for the end of the consumer or of ctx. It also cuts a drain short. nil means that the consumer has ended; whether
+// that was clean, Run answers.
 func (c *Consumer) Stop(ctx context.Context) error { return c.finish(ctx, &messages.Stop{}) }
 
 // Kill ends the consumer as a crash would: nothing more is committed, the group is not left, and the other
-// members wait for the session timeout. It does not wait; Done tells the end.
+// members wait for the session timeout. It does not wait; Done tells the end, and Run answers messages.ErrKilled.
 func (c *Consumer) Kill() { c.tell(&messages.Kill{}) }
 
 // Done is closed when the consumer has ended.

@@ -59,7 +59,8 @@ func (r Ref) Send(topic string, partition int32, message any) error {
 }
 
 // Shutdown drains the consumer and waits for its end, bounded by ctx and not by the 10 s of protoactor's
-// PoisonFuture. nil when it has ended; then the group has been left.
+// PoisonFuture. nil when it has ended. By then it has left the group, or has not been answered in time; the log says
+// whether the drain was clean.
 func (r Ref) Shutdown(ctx context.Context) error {
 	pid := r.PID()
 	if pid == nil {

@@ -155,13 +155,41 @@ func (e *EscalatedError) Error() string {
 // Unwrap returns the cause.
 func (e *EscalatedError) Unwrap() error { return e.Failure.Err }
 
-// DrainError is what Run returns when the consumer has stopped, but handlers did not return in time and were
-// left behind. Their records will be handled again by the next owner.
+// DrainError is what Run returns when the consumer has stopped, but not everything was finished: handlers did not return
+// in time and were left behind, or last offsets could not be committed. The next owners will handle these records again.
 type DrainError struct {
-	Blocked []string // topic/partition@offset of each
+	Blocked     []string // topic/partition@offset of each handler
+	Uncommitted []string // topic/partition of each whose finished records may be handled again
+	Err         error    // why they were not committed
 }
 
 // Error names them.
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("ottla: stopped, but %d handlers did not return in time: %s", len(e.Blocked), strings.Join(e.Blocked, ", "))
+	var texts []string
+	if len(e.Blocked) > 0 {
+		texts = append(texts, fmt.Sprintf("%d handlers did not return in time: %s", len(e.Blocked), strings.Join(e.Blocked, ", ")))
+	}
+	if len(e.Uncommitted) > 0 {
+		texts = append(texts, fmt.Sprintf("the last offsets of %d partitions may not have been committed: %s: %v",
+			len(e.Uncommitted), strings.Join(e.Uncommitted, ", "), e.Err))
+	}
+	return "ottla: stopped, but " + strings.Join(texts, "; ")
 }
+
+// Unwrap returns why offsets were not committed.
+func (e *DrainError) Unwrap() error { return e.Err }
+
+// LeaveError is what Run returns when everything was finished, but the group did not answer the leave in time or
+// refused it. The members that stay may wait for the session timeout before they take the partitions over.
+type LeaveError struct{ Err error }
+
+// Error says what the leave came to.
+func (e *LeaveError) Error() string {
+	return fmt.Sprintf("ottla: the group was not left in order: %v", e.Err)
+}
+
+// Unwrap returns that.
+func (e *LeaveError) Unwrap() error { return e.Err }
+
+// ErrKilled is what Run returns after a kill: nothing was waited for, nothing committed, and the group was not left.
+var ErrKilled = errors.New("ottla: the consumer was killed")

@@ -46,7 +46,10 @@ func TestOutcomesSayWhatTheyAre(t *testing.T) {
 		{&PanicError{Value: Goexit}, "panic: runtime.Goexit was called"},
 		{&DecodeError{io.EOF}, "ottla: cannot decode the record's value: EOF"},
 		{&EscalatedError{Failure{Topic: "orders", Partition: 3, Offset: 7, Attempt: 2, Class: ClassPanic, Err: io.EOF}}, "ottla: escalated: orders/3@7 attempt 2 (Panic): EOF"},
-		{&DrainError{[]string{"orders/3@7", "orders/4@8"}}, "ottla: stopped, but 2 handlers did not return in time: orders/3@7, orders/4@8"},
+		{&DrainError{Blocked: []string{"orders/3@7", "orders/4@8"}}, "ottla: stopped, but 2 handlers did not return in time: orders/3@7, orders/4@8"},
+		{&DrainError{Uncommitted: []string{"orders/3"}, Err: io.EOF}, "ottla: stopped, but the last offsets of 1 partitions may not have been committed: orders/3: EOF"},
+		{&DrainError{[]string{"orders/4@8"}, []string{"orders/3"}, io.EOF}, "ottla: stopped, but 1 handlers did not return in time: orders/4@8; the last offsets of 1 partitions may not have been committed: orders/3: EOF"},
+		{&LeaveError{io.EOF}, "ottla: the group was not left in order: EOF"},
 	} {
 		if got := tt.err.Error(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
@@ -57,6 +60,7 @@ func TestOutcomesSayWhatTheyAre(t *testing.T) {
 func TestOutcomesUnwrap(t *testing.T) {
 	for _, err := range []error{
 		RetryAfter(1, io.EOF), &PanicError{Value: io.EOF}, &DecodeError{io.EOF}, &EscalatedError{Failure{Err: io.EOF}},
+		&DrainError{Err: io.EOF}, &LeaveError{io.EOF},
 		RetryAfter(1, &PanicError{Value: fmt.Errorf("x: %w", io.EOF)}),
 	} {
 		if !errors.Is(err, io.EOF) {

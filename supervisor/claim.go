@@ -55,8 +55,9 @@ type claim struct {
 	deadline  time.Time
 	leftAt    time.Time
 	flushing  bool
-	endFlush  context.CancelFunc // nobody waits for the flush any longer
-	flushed   bool
+	endFlush  func() // nobody waits for the flush any longer
+	gone      bool   // nothing more is to be done for it
+	overdue   bool   // contexts have ended, and the grace runs
 	abandoned bool
 
 	committed   int64

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -74,20 +75,31 @@ func (s *supervisor) detach(c *claim) {
 	c.actor.clear()
 }
 
+// deadlineAt is for a claim whose handler may still take its time; a grace that has begun is not prolonged by a deadline.
 func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {
-	s.after(&c.timer, max(0, time.Until(deadline)), func() { s.overdue(c) })
+	if !c.overdue {
+		s.after(&c.timer, max(0, time.Until(deadline)), func() { s.overdue(c) })
+	}
 }
 
 // overdue: contexts end; who still does not return after a grace is abandoned. Where only the last commit is waited
-// for, it is for a part of the reserve.
+// for, it is for a part of the reserve. It may be said again and again: the first time counts.
 func (s *supervisor) overdue(c *claim) {
 	if c.flushing {
-		if !c.flushed && c.endFlush != nil {
-			s.after(&c.timer, s.set.flushing(), c.endFlush)
+		if !c.gone && c.endFlush != nil {
+			s.after(&c.timer, max(0, time.Until(c.deadline)+s.set.flushing()), c.endFlush)
 		}
 		return
 	}
-	c.mailbox.Cancel(c.cause)
+	if !c.overdue {
+		c.mailbox.Cancel(c.cause)
+		s.grace(c)
+	}
+}
+
+// grace is for a handler whose context has ended.
+func (s *supervisor) grace(c *claim) {
+	c.overdue = true
 	s.after(&c.timer, s.set.grace(), func() {
 		if c.alive && !c.abandoned {
 			s.abandon(c)
@@ -135,35 +147,41 @@ func (s *supervisor) flush(c *claim) {
 		s.letGo(c)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c.endFlush = cancel
-	s.after(&c.timer, max(0, time.Until(c.deadline))+s.set.flushing(), cancel)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c.endFlush = func() { cancel(errFlushLate) }
+	s.after(&c.timer, max(0, time.Until(c.deadline))+s.set.flushing(), c.endFlush)
 	s.background(func() func() {
-		defer cancel()
+		defer cancel(nil)
 		err := c.commits.Flush(ctx)
 		return func() { s.flushedOf(c, err) }
 	})
 }
 
+var errFlushLate = errors.New("the last commit was not acknowledged in time")
+
 func (s *supervisor) flushedOf(c *claim, err error) {
 	if err != nil && !c.lost {
+		if s.phase == draining {
+			s.stop.uncommitted(c, err)
+		}
 		s.log.Warn("the last offsets of a claim could not be committed: finished records may be handled again", c.log(), slog.Any("error", err))
 	}
 	s.letGo(c)
 }
 
-// letGo is the end of a claim: its commits are closed before anybody else can own the partition.
+// letGo is the end of a claim: its commits are closed before anybody else can own the partition. A claim that fails here
+// must not keep the consumer from its end: it is not looked at again.
 func (s *supervisor) letGo(c *claim) {
-	if c.flushed {
+	if c.gone {
 		return
 	}
-	c.flushed = true
+	c.gone = true
+	delete(s.claims, c.Sequence)
 	stopTimer(&c.timer)
 	c.end()
 	c.commits.Close()
-	s.ended.Add(s.countersOf(c, c.mailbox.Snapshot()))
+	s.attempt(func() { s.ended.Add(s.countersOf(c, c.mailbox.Snapshot())) })
 	c.mailbox.Close()
-	delete(s.claims, c.Sequence)
 	if c.lost {
 		s.publish(&messages.ClaimLost{Claim: c.Claim, Err: c.lostBy})
 	} else {
@@ -204,6 +222,9 @@ func (s *supervisor) lose(c *claim, err error) {
 		return
 	}
 	c.lost, c.lostBy = true, err
+	if s.phase == draining && s.stop.err == nil { // of what was finished, nobody will say how much was committed
+		s.stop.uncommitted(c, err)
+	}
 	if !c.leaving {
 		s.detach(c)
 	}
@@ -215,11 +236,9 @@ func (s *supervisor) lose(c *claim, err error) {
 	case !c.alive:
 		s.flush(c)
 	default:
-		s.after(&c.timer, s.set.grace(), func() {
-			if c.alive {
-				s.abandon(c)
-			}
-		})
+		if !c.overdue {
+			s.grace(c)
+		}
 		s.decideAtTheEnd(c)
 	}
 }

@@ -123,7 +123,9 @@ func TestStopWithoutACoordinator(t *testing.T) {
 		k.Assign("orders", 0).Append("a")
 		k.Tell(&messages.Drain{})
 		k.Advance(time.Second)
-		if err := k.Stop(); err != nil {
+		err := k.Stop()
+		var drained *messages.DrainError
+		if !errors.As(err, &drained) || !slices.Equal(drained.Uncommitted, []string{"orders/0"}) || drained.Blocked != nil {
 			t.Errorf("stop: %v", err)
 		}
 		if k.Now() > 6*time.Second {
@@ -156,7 +158,7 @@ func TestKill(t *testing.T) {
 				p.Append("a")
 				before(k)
 				began := k.Now()
-				if err := k.Kill(); err != nil {
+				if err := k.Kill(); !errors.Is(err, messages.ErrKilled) {
 					t.Errorf("kill: %v", err)
 				}
 				expect(t, "took", k.Now()-began, 0)
@@ -215,20 +217,115 @@ func TestARevocationDuringADrain(t *testing.T) {
 	})
 }
 
-// The group does not answer the leave: the end comes all the same, and is no error.
+// The group does not answer the leave, or refuses it: the end comes all the same, and is not called a clean drain.
 func TestALeaveThatIsNotAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		err   error
+		cause error
+	}{
+		"not answered": {24 * time.Hour, nil, context.DeadlineExceeded},
+		"refused":      {0, errOther, errOther},
+	} {
+		t.Run(name, func(t *testing.T) {
+			consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+				k.LeaveTakes(c.takes, c.err)
+				k.Assign("orders", 0).Append("a")
+				err := k.Drain()
+				var left *messages.LeaveError
+				if !errors.As(err, &left) || !errors.Is(err, c.cause) {
+					t.Errorf("drain: %v", err)
+				}
+				if k.Now() > time.Minute {
+					t.Errorf("took %v", k.Now())
+				}
+				if !logged(k, "not left in order") {
+					t.Error("not in the log")
+				}
+			})
+		})
+	}
+}
+
+// A drain may have the patience of an hour. A stop behind it has that of a stop, also with the group's answer.
+func TestStopShortensTheLeaveOfALongDrain(t *testing.T) {
 	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
 		k.LeaveTakes(24*time.Hour, nil)
 		k.Assign("orders", 0).Append("a")
-		if err := k.Drain(); err != nil {
-			t.Errorf("drain: %v", err)
+		k.Tell(&messages.Drain{Timeout: time.Hour})
+		k.Advance(time.Minute)
+		for range 60 { // said again and again, it does not begin anew
+			k.Tell(&messages.Stop{})
+			k.Advance(time.Second)
 		}
-		if k.Now() > time.Minute {
-			t.Errorf("took %v", k.Now())
+		expect(t, "ends", k.Ends(), 1)
+		var left *messages.LeaveError
+		if err := k.Wait(); !errors.As(err, &left) {
+			t.Errorf("ended with %v", err)
 		}
-		if !logged(k, "not left in order") {
-			t.Error("not in the log")
+	})
+}
+
+// What comes in the middle of an end brings it forward, or changes nothing: a grace, or the patience with a commit, that
+// has begun does not begin anew.
+func TestNoEndIsPutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		handler consumertest.Outcome
+		between func(k *kit, p *partition)
+	}{
+		"stops, one behind another": {consumertest.Block(), func(k *kit, _ *partition) {
+			for range 60 {
+				k.Tell(&messages.Stop{})
+				k.Advance(time.Second)
+			}
+		}},
+		"stops while commits fail": {consumertest.OK(), func(k *kit, _ *partition) {
+			k.FailCommits(-1, errBoom)
+			k.Produce("orders", 0, "b")
+			for range 60 {
+				k.Tell(&messages.Stop{})
+				k.Advance(time.Second)
+			}
+		}},
+		"revoked, lost, then a drain": {consumertest.Block(), func(k *kit, p *partition) {
+			p.StartRevoke(time.Hour)
+			k.Advance(time.Second)
+			p.Lose(errOther)
+			k.Tell(&messages.Drain{Timeout: 50 * time.Minute})
+			k.Advance(time.Minute)
+		}},
+		"revoked, overdue, then lost": {consumertest.Block(), func(k *kit, p *partition) {
+			p.StartRevoke(time.Second)
+			k.Advance(2900 * time.Millisecond)
+			k.Tell(&messages.Drain{Timeout: 50 * time.Minute})
+			p.Lose(errOther)
+			k.Advance(200 * time.Millisecond) // within the grace, and no more than one of them
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			consumertest.Run(t, config{Handler: consumertest.Script(c.handler)}, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				c.between(k, p)
+				expect(t, "ends", k.Ends(), 1)
+			})
+		})
+	}
+}
+
+// The claim is being flushed as the kill comes. Its records count once, and nobody is told that it was lost.
+func TestKillDuringAFlush(t *testing.T) {
+	cfg := config{Handler: consumertest.Script()}
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		k.FailCommits(-1, errBoom)
+		k.Assign("orders", 0).Append("a")
+		k.Tell(&messages.Drain{})
+		k.Advance(time.Second)
+		if err := k.Kill(); !errors.Is(err, messages.ErrKilled) {
+			t.Errorf("kill: %v", err)
 		}
+		expect(t, "claims told lost", len(eventsOf[*messages.ClaimLost](k)), 0)
+		expect(t, "claims told revoked", len(eventsOf[*messages.ClaimRevoked](k)), 0)
 	})
 }
 
@@ -249,19 +346,23 @@ func TestTheMembershipEnds(t *testing.T) {
 	})
 }
 
+// The same during a drain: what was in flight counts as lost, and the drain was not a clean one.
 func TestTheMembershipEndsDuringADrain(t *testing.T) {
 	consumertest.Run(t, config{Handler: consumertest.Script(consumertest.Work(10 * time.Second))}, func(t *testing.T, k *kit) {
 		p := k.Assign("orders", 0)
 		p.Append("a")
 		k.Tell(&messages.Drain{})
-		p.Lose(errOther)
-		if err := k.Wait(); err != nil && !errors.Is(err, errOther) {
-			var blocked *messages.DrainError
-			if !errors.As(err, &blocked) { // it may have been left behind: its context ended only at the loss
-				t.Errorf("ended with %v", err)
-			}
+		k.Expel(errOther)
+		err := k.Wait()
+		var drained *messages.DrainError
+		if !errors.As(err, &drained) || !slices.Equal(drained.Uncommitted, []string{"orders/0"}) || !errors.Is(err, errOther) {
+			t.Errorf("ended with %v", err)
 		}
 		expect(t, "committed", p.Committed(), -1)
+		expect(t, "claims told lost", len(eventsOf[*messages.ClaimLost](k)), 1)
+		if k.Now() >= 10*time.Second {
+			t.Errorf("took %v: a lost claim is not waited for", k.Now())
+		}
 	})
 }
 

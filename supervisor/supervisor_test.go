@@ -140,3 +140,23 @@ func TestFaultsOfOurOwn(t *testing.T) {
 		}
 	}
 }
+
+// mute is an error whose text cannot be had, as that of a typed nil.
+type mute struct{}
+
+func (*mute) Error() string { panic("no text") }
+
+// What a user's type does in a status must not keep the consumer from its end.
+func TestAClaimWhoseStatusPanics(t *testing.T) {
+	for name, how := range map[string]any{"drain": &messages.Drain{}, "kill": &messages.Kill{}} {
+		t.Run(name, func(t *testing.T) {
+			handler := func(context.Context, *messages.Record) error { return &mute{} }
+			consumertest.Run(t, config{Handler: handler, Policy: always(supervisor.Park("look"))}, func(t *testing.T, k *kit) {
+				k.Assign("orders", 0).Append("a")
+				k.Tell(how)
+				k.Advance(time.Minute)
+				expect(t, "ends", k.Ends(), 1)
+			})
+		})
+	}
+}
