@@ -127,9 +127,13 @@ func (s *supervisor) spawn(c *claim) {
 }
 
 func (s *supervisor) terminated(who *actor.PID) {
+	if who.Address != s.self.Address { // names are unique in a process only
+		delete(s.subscribers, who.String())
+		return
+	}
 	c := s.byPID[who.Id]
 	if c == nil {
-		delete(s.subscribers, who.Id)
+		delete(s.subscribers, who.String())
 		s.stop.returned(who.Id)
 		return
 	}

@@ -293,3 +293,37 @@ func TestAPoisonPillWhileAnEscalationDrains(t *testing.T) {
 		expect(t, "committed", busy.Committed(), 1)
 	})
 }
+
+// The parent restarts its consumer, and once more just as the old incarnation has ended. The fresh one is not asked to
+// leave for that: it joins, and works.
+func TestARestartAsTheIncarnationEnds(t *testing.T) {
+	b := &boss{decide: func(int, error) actor.Directive { return actor.RestartDirective }}
+	restart := func(k *kit) {
+		process, _ := k.System().ProcessRegistry.Get(k.PID())
+		process.SendSystemMessage(k.PID(), &actor.Restart{})
+	}
+	var kitOf *kit
+	ends := 0
+	setup := consumertest.Setup{Config: config{Handler: consumertest.Script()}, Adjust: func(set *supervisor.Settings) {
+		ended := set.Ended
+		set.Ended = func(err error) {
+			if ends++; ends == 1 {
+				restart(kitOf)
+			}
+			ended(err)
+		}
+	}, Parent: func(consumer *actor.Props) *actor.Props {
+		return actor.PropsFromProducer(func() actor.Actor { return &shop{b, consumer} }, actor.WithSupervisor(b))
+	}}
+	setup.Run(t, func(t *testing.T, k *kit) {
+		kitOf = k
+		k.Assign("orders", 0).Append("a")
+		restart(k)
+		k.Advance(time.Second)
+		expect(t, "incarnations that have ended", k.Ends(), 1)
+		expect(t, "told of the consumer's end", len(b.ends()), 0)
+		p := k.Assign("orders", 0)
+		p.Append("b")
+		expect(t, "committed", p.Committed(), 2)
+	})
+}

@@ -92,6 +92,18 @@ func listener(k *kit) (pid *actor.PID, got *book) {
 	return pid, got
 }
 
+// Names are unique in a process only: a subscriber elsewhere that has the same one takes nobody's place.
+func TestSubscribersOfOneNameAreTold(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+		one, first := listener(k)
+		twin := actor.NewPID("elsewhere:1", one.Id)
+		k.System().ProcessRegistry.RegisterAddressResolver(func(*actor.PID) (actor.Process, bool) { return nil, false })
+		k.System().Root.RequestWithCustomSender(k.PID(), &messages.Subscribe{}, twin)
+		k.Assign("orders", 0)
+		expect(t, "first", first.String(), "ClaimAssigned")
+	})
+}
+
 func TestEventsGoToWhoeverHasSubscribed(t *testing.T) {
 	cfg := config{Handler: failOn(0, 1, consumertest.Fail(errBoom)), Policy: always(supervisor.Park("look"))}
 	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {

@@ -139,8 +139,14 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	}
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
-	} else if !c.mailbox.Judge(p.fault, p.failure, d) {
-		return // nothing to decide any more: the actor was stopped or restarted meanwhile
+	} else {
+		open := c.mailbox.Snapshot().Reason == ""
+		if !c.mailbox.Judge(p.fault, p.failure, d) {
+			return // nothing to decide any more: the actor was stopped or restarted meanwhile
+		}
+		if now := c.mailbox.Snapshot(); d.Action == messages.ActionSkip && open && now.Reason != "" {
+			d.Action, d.Delay, d.Reason = messages.ActionPark, 0, now.Reason // there is nobody who could go on without it
+		}
 	}
 	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})

@@ -363,6 +363,38 @@ func TestWhatAPolicySaysOfAnActorThatCannotBegin(t *testing.T) {
 	}
 }
 
+// What is told of a Skip where there is no record to give up is what is done: an actor that cannot be made leaves nobody
+// who could go on, so the partition parks; a start is tried again.
+func TestASkipWithoutARecordSaysWhatItDoes(t *testing.T) {
+	t.Run("actor", func(t *testing.T) {
+		cfg := config{Actor: func() actor.Actor { panic(errBoom) }, Policy: always(supervisor.Skip())}
+		consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+			p := k.Assign("orders", 0)
+			p.Append("a")
+			expect(t, "state", p.Status().State, messages.StateParked)
+			if e := eventsOf[*messages.Parked](k); len(e) != 1 || e[0].Reason == "" {
+				t.Errorf("events %+v", e)
+			}
+			if f := p.Failures(); len(f) != 1 || f[0].Decision.Action != messages.ActionPark {
+				t.Errorf("failures %+v", f)
+			}
+			expect(t, "said to be committed", logged(k, "given up and committed"), false)
+		})
+	})
+	t.Run("start", func(t *testing.T) {
+		cfg := config{Handler: consumertest.Script(), Policy: always(supervisor.Skip())}
+		consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+			k.FailStarts(1, errBoom)
+			p := k.Assign("orders", 0)
+			p.Append("a")
+			expect(t, "said to be committed", logged(k, "given up and committed"), false)
+			expect(t, "said to be tried again", logged(k, "Partition failed", "tried again after 1s"), true)
+			k.Advance(time.Second)
+			expect(t, "committed", p.Committed(), 1)
+		})
+	})
+}
+
 // opener may fail when it begins. Its children's failures are its own.
 type opener struct{ begin func(actor.Context) }
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -17,10 +18,12 @@ type gate struct {
 	gone bool // a Stop was handed on: protoactor would resurrect an actor that finds a Restart behind it
 	over bool // the incarnation has ended by itself, and its parent is asked what is to become of it
 	held any  // *actor.Stop or *actor.Restart
+	wish *leaveRequest
 }
 
-// leaveRequest is what the gate delivers instead.
-type leaveRequest struct{}
+// leaveRequest is what the gate delivers instead. It is void when what was held has passed: the incarnation that it was
+// meant for has ended, and a Restart that comes in that moment would have the fresh one leave, too.
+type leaveRequest struct{ void atomic.Bool }
 
 // openGate is the supervisor's word to its own gate that the group has been left. It travels as a system message,
 // because an actor has no other way to its mailbox; the call returns when it has passed.
@@ -75,15 +78,22 @@ func (g *gate) PostSystemMessage(message any) {
 	if _, stop := g.held.(*actor.Stop); !stop { // a Stop beats a Restart
 		g.held = message
 	}
+	if g.wish == nil {
+		g.wish = &leaveRequest{}
+	}
+	wish := g.wish
 	g.mu.Unlock()
-	g.Mailbox.PostUserMessage(leaveRequest{})
+	g.Mailbox.PostUserMessage(wish)
 }
 
 // pass opens the gate and hands on what was held.
 func (g *gate) pass(msg openGate) {
 	g.mu.Lock()
-	held := g.held
-	g.held = nil
+	held, wish := g.held, g.wish
+	g.held, g.wish = nil, nil
+	if wish != nil {
+		wish.void.Store(true)
+	}
 	if msg.held != nil {
 		*msg.held = held != nil
 	}

@@ -27,7 +27,7 @@ func TestTheGateDropsARestartBehindAStop(t *testing.T) {
 	g.PostUserMessage(&actor.PoisonPill{})
 	g.PostSystemMessage(openGate{})
 	g.PostSystemMessage(&actor.Restart{})
-	want := []string{"supervisor.leaveRequest", "*actor.Stop"}
+	want := []string{"*supervisor.leaveRequest", "*actor.Stop"}
 	if !slices.Equal(in.got, want) {
 		t.Errorf("passed %v, want %v", in.got, want)
 	}
@@ -40,7 +40,7 @@ func TestTheGateLetsOneRestartPass(t *testing.T) {
 	g.PostSystemMessage(openGate{})
 	g.PostSystemMessage(&actor.Restart{})
 	g.PostSystemMessage(&actor.Stop{})
-	want := []string{"*actor.Restart", "supervisor.leaveRequest"}
+	want := []string{"*actor.Restart", "*supervisor.leaveRequest"}
 	if !slices.Equal(in.got, want) {
 		t.Errorf("passed %v, want %v", in.got, want)
 	}

@@ -63,13 +63,23 @@ func printable(b []byte) string {
 // describe says in words what is done about a failure.
 func describe(f *messages.Failure, d messages.Decision) string {
 	where := fmt.Sprintf("%s/%d", f.Topic, f.Partition)
+	what, waits := "it is", fmt.Sprintf("%s waits until then, other partitions go on (RetryHead ends the wait)", where)
+	if f.Offset < 0 {
+		what = "what failed is"
+	}
 	switch d.Action {
 	case messages.ActionRetry:
-		return fmt.Sprintf("it is tried again after %v; %s waits until then, other partitions go on (RetryHead ends the wait)", d.Delay, where)
+		return fmt.Sprintf("%s tried again after %v; %s", what, d.Delay, waits)
 	case messages.ActionRestart:
-		return fmt.Sprintf("its actor is restarted and it is tried again after %v; %s waits until then, other partitions go on (RetryHead ends the wait)", d.Delay, where)
+		return fmt.Sprintf("its actor is restarted and %s tried again after %v; %s", what, d.Delay, waits)
 	case messages.ActionSkip:
-		return fmt.Sprintf("it is given up and committed; %s goes on", where)
+		switch {
+		case f.Offset >= 0:
+			return fmt.Sprintf("it is given up and committed; %s goes on", where)
+		case d.Delay > 0:
+			return fmt.Sprintf("no record is given up for it, and it is tried again after %v; %s", d.Delay, waits)
+		}
+		return fmt.Sprintf("no record is given up for it; %s goes on", where)
 	case messages.ActionPark:
 		return fmt.Sprintf("%s is parked (%s): it stands until RetryHead or SkipHead, other partitions go on", where, d.Reason)
 	case messages.ActionEscalate:

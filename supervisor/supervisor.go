@@ -45,7 +45,7 @@ type supervisor struct {
 	byPID       map[string]*claim
 	current     map[partitionID]*claim         // the newest claim of a partition
 	waiting     map[partitionID]messages.Claim // claims whose predecessor has not ended
-	subscribers map[string]*actor.PID
+	subscribers map[string]*actor.PID          // by address and name
 
 	stop stopState
 }
@@ -89,8 +89,10 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		}
 	case *actor.Terminated:
 		s.terminated(msg.Who)
-	case leaveRequest:
-		s.drain(0)
+	case *leaveRequest:
+		if !msg.void.Load() {
+			s.drain(0)
+		}
 	case *messages.Drain:
 		s.drain(msg.Timeout)
 	case *messages.Stop:
@@ -101,7 +103,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		ctx.Respond(s.status())
 	case *messages.Subscribe:
 		if who := ctx.Sender(); who != nil {
-			s.subscribers[who.Id] = who
+			s.subscribers[who.String()] = who
 			ctx.Watch(who)
 		}
 	case messages.Command:
