@@ -28,6 +28,10 @@
 //     message to an old claim's actor cannot reach the next one of the same partition.
 //   - A PoisonPill, a Stop and a parent's Restart from outside are held back by the supervisor's mailbox ([gate])
 //     until the group has been left: Terminated means "left".
+//   - Where a claim stands is asked by one inquiry at a time. While a look-up has not succeeded, and while a skip moves the
+//     offset store, nothing is delivered and no other command reaches the head: a record of an old position that came
+//     through then would move the store back.
+//   - An end (a deadline, a grace, the patience with a commit or a leave) is only ever brought forward.
 //   - A claim whose predecessor of the same partition in this process has not ended waits for it, so that two
 //     handlers never run on one partition at a time; only a handler that was abandoned may still be running.
 package supervisor

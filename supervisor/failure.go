@@ -140,12 +140,14 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else {
-		open := c.mailbox.Snapshot().Reason == ""
+		actorless := d.Action == messages.ActionSkip && p.fault.Record == nil && c.mailbox.Snapshot().Reason == ""
 		if !c.mailbox.Judge(p.fault, p.failure, d) {
 			return // nothing to decide any more: the actor was stopped or restarted meanwhile
 		}
-		if now := c.mailbox.Snapshot(); d.Action == messages.ActionSkip && open && now.Reason != "" {
-			d.Action, d.Delay, d.Reason = messages.ActionPark, 0, now.Reason // there is nobody who could go on without it
+		if actorless {
+			if reason := c.mailbox.Snapshot().Reason; reason != "" { // nobody could go on without it: it was parked
+				d.Action, d.Delay, d.Reason = messages.ActionPark, 0, reason
+			}
 		}
 	}
 	s.logFailure(&p.failure, p.record(), d)

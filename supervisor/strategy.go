@@ -32,7 +32,11 @@ func (v strategyView) EscalateFailure(reason, _ any) {
 
 // RestartChildren delivers the head again, to a fresh incarnation.
 func (v strategyView) RestartChildren(pids ...*actor.PID) {
-	v.each(pids, messages.ActionRestart, func(c *claim) { v.in.s.resume(c, true) })
+	v.each(pids, messages.ActionRestart, func(c *claim) {
+		if !c.skipping { // else its head would come again while the store is being moved past it
+			v.in.s.resume(c, true)
+		}
+	})
 }
 
 // StopChildren parks.
