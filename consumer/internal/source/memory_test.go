@@ -83,7 +83,7 @@ func TestBurstAfterTheEndOfALog(t *testing.T) {
 func TestCrowdKeepsToItsRoom(t *testing.T) {
 	const parts = 32
 	c := newCluster(t, 1, parts)
-	log := squeezedLog(300)
+	log := squeezedLog(120)
 	logs := map[int32][]raw{}
 	for p := range int32(parts) {
 		logs[p] = log
@@ -96,7 +96,7 @@ func TestCrowdKeepsToItsRoom(t *testing.T) {
 		s.Open(newClaim(int32(p)), 0, 1, ks[p])
 	}
 	for p, k := range ks {
-		eventually(t, 30*time.Second, "all is read", func() bool { return k.records() == 3000 })
+		eventually(t, 30*time.Second, "all is read", func() bool { return k.records() == 1200 })
 		if most := k.most(); most > 5*mib {
 			t.Errorf("partition %d: a delivery of %d KiB for a room of 1 MiB", p, most>>10)
 		}
