@@ -122,9 +122,9 @@ func TestSourceMemoryBound(t *testing.T) {
 	const (
 		partitions, each = 8, 4000
 		size             = 1 << 10   // of a value, of which a tenth cannot be compressed
-		bound            = 3 << 20   // of one partition: eight of them hold 24 MiB
+		bound            = 1 << 20   // of one partition: eight of them hold 8 MiB
 		total            = 2 * bound // of all together
-		response         = 32 << 10  // on the wire
+		response         = 64 << 10  // on the wire
 		ratio            = 16        // in memory to on the wire, at most
 		brokers          = 3         // each has one connection with one response on its way
 		limit            = total + brokers*response*ratio

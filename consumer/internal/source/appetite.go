@@ -1,7 +1,11 @@
 package source
 
-// slowStart bounds what a partition asks for while its compression ratio is not known.
-const slowStart = 64 << 10
+// What a partition asks for while its compression ratio is not known: an eighth of its room, up to slowStart. Many
+// partitions that begin at the same time would otherwise overshoot their common total by the ratio, each of them.
+const (
+	slowStart = 64 << 10
+	caution   = 8
+)
 
 // appetite decides how many bytes to ask for on behalf of one partition. A broker counts bytes on the wire, a backlog
 // counts bytes in memory (decompressed, and an overhead for each record), and the ratio between the two shows only
@@ -24,7 +28,7 @@ type appetite struct {
 func (a *appetite) ask(room, most int) int {
 	room = int(float64(room) / max(1, a.ratio))
 	if !a.known {
-		room = min(room, slowStart)
+		room = min(room/caution, slowStart)
 	}
 	return max(1, min(most, max(room, a.floor)))
 }
