@@ -171,7 +171,7 @@ func (w *world) do(a action) {
 		if w.stopped {
 			w.fatalf("assigned while stopping")
 		}
-		if w.now.reached(w.m.lease) {
+		if w.now.reached(either(w.m.lease, w.m.place)) {
 			w.fatalf("assigned %v after the lease", a.tps)
 		}
 		for _, p := range a.tps {
@@ -183,10 +183,14 @@ func (w *world) do(a action) {
 	case revoke:
 		w.checkDeadline(a)
 		for _, p := range a.tps {
-			if h, ok := w.held[p]; !ok || !h.by.never() {
+			h, ok := w.held[p]
+			if !ok || !h.by.never() && !h.by.after(a.by) {
 				w.fatalf("revoked %v: held %v, %v", p, ok, h)
 			}
-			w.held[p] = holding{a.by}
+			again := !h.by.never()
+			if w.held[p] = (holding{a.by}); again {
+				continue
+			}
 			if w.r.Intn(8) > 0 { // else it is never given up
 				w.pending = append(w.pending, released{[]tp{p}})
 			}
@@ -200,7 +204,7 @@ func (w *world) do(a action) {
 			if errors.Is(a.err, ErrRevokeTimeout) && !w.now.reached(h.by) {
 				w.fatalf("lost %v for a deadline that has not come", p)
 			}
-			if errors.Is(a.err, ErrLease) && !w.now.reached(w.m.lease) {
+			if errors.Is(a.err, ErrLease) && !w.now.reached(either(w.m.lease, w.m.place)) {
 				w.fatalf("lost %v by a lease that has not ended", p)
 			}
 			delete(w.held, p)

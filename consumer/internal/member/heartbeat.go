@@ -29,13 +29,17 @@ func (m *machine) onBeat(now, sent instant, err error) {
 		m.beatAt = sent.add(min(m.rules.heartbeat, max(fresh, sent.mono-m.freshAt.mono)))
 		if err == nil {
 			m.lastOK = sent
+			m.keep(sent)
 			break
+		}
+		if m.phase == joining && sent.after(m.joinedAt) {
+			m.keep(sent)
 		}
 		if m.phase == stable {
 			m.phase, m.reason = unjoined, "the group is rebalancing"
 		}
 		if !m.cooperative {
-			m.hasten()
+			m.hasten(now)
 		}
 	case forgotten(k) && m.request != 0: // the request in flight will be told so, too
 		m.loseAll(err)

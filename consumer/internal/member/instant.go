@@ -22,6 +22,9 @@ func (t instant) reached(deadline instant) bool { return t.until(deadline) <= 0 
 // both is the deadline that has not come before a and b have. Never is before all others.
 func both(a, b instant) instant { return instant{max(a.mono, b.mono), max(a.wall, b.wall)} }
 
+// either is the deadline that has come as soon as a or b has.
+func either(a, b instant) instant { return instant{min(a.mono, b.mono), min(a.wall, b.wall)} }
+
 // after orders two readings of this process; only the monotonic clock can.
 func (t instant) after(u instant) bool { return t.mono > u.mono }
 

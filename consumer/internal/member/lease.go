@@ -5,23 +5,51 @@ import (
 	"fmt"
 )
 
-// ErrLease says that what we owned is lost because no heartbeat was answered for 90 % of the session timeout.
-// The broker gives our partitions away at 100 %; the difference is for those who are about to write.
+// ErrLease says that what we owned is lost because the coordinator has not answered for so long that it may have given
+// our partitions away. What the broker waits for is longer than what we wait for; the difference is for those who are
+// about to write.
 var ErrLease = errors.New("the coordinator has not answered in time")
 
-// renew: the broker sets its timer when it gets a request, which is after we have sent it.
+// renew: the broker sets our session's timer when it gets a request, which is after we have sent it.
 func (m *machine) renew(sent instant) {
 	if t := sent.add(m.session * 9 / 10); m.lease.never() || t.after(m.lease) {
 		m.lease = t
 	}
 }
 
+// keep: the broker holds our place in the group at sent: no rebalance has begun, or our join waits in it. A rebalance
+// that begins right afterwards gives everything away that is not claimed by a join within the rebalance timeout. Where
+// that is less than the session, it comes first, say with 15 s and 45 s:
+//
+//	 0 s  a heartbeat of A is answered; then A is cut off
+//	 1 s  B joins; the group waits for A
+//	16 s  it waits no longer: B owns what A owned
+//	40 s  A's session, less a tenth, is over; until here both would have worked
+func (m *machine) keep(sent instant) {
+	if t := sent.add(m.rebalance); m.place.never() || t.after(m.place) {
+		m.place = t
+	}
+}
+
+// leased is until when what we own is ours if nothing more is heard. What an eager member gives up for a rebalance has
+// its own end, claim.over, which is that of the place.
+func (m *machine) leased() instant {
+	if !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
+		return m.lease
+	}
+	return either(m.lease, m.place)
+}
+
 // checkLease: over means that everything is lost.
 func (m *machine) checkLease(now instant) {
-	if len(m.owned) == 0 || !now.reached(m.lease) {
+	if len(m.owned) == 0 || !now.reached(m.leased()) {
 		return
 	}
-	m.loseAll(fmt.Errorf("%w: nothing from it for %v, 90 %% of SessionTimeout = %v", ErrLease, m.session*9/10, m.session))
+	err := fmt.Errorf("%w: nothing from it for %v, 90 %% of SessionTimeout = %v", ErrLease, m.session*9/10, m.session)
+	if !now.reached(m.lease) {
+		err = fmt.Errorf("%w: the group may have rebalanced without us, RebalanceTimeout = %v is over", ErrLease, m.rebalance)
+	}
+	m.loseAll(err)
 	if m.phase == stable || m.phase == unjoined { // else the request in flight tells what we are now
 		m.phase = unjoined
 		m.identify(m.memberID, -1) // the id may be good still

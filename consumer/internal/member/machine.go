@@ -56,7 +56,8 @@ type machine struct {
 	target  map[tp]bool // the last assignment
 	claimed []tp        // what the last join said that we own
 
-	lease    instant // we own what we own until then
+	lease    instant // the broker keeps our session until then
+	place    instant // and, whatever the group does, our place in it until then
 	lastOK   instant // when the last heartbeat that knew of no rebalance was sent
 	answered instant // when the last heartbeat that was answered well was sent
 	beatAt   instant
@@ -191,7 +192,7 @@ func (m *machine) next() instant {
 		earlier(m.beatAt)
 	}
 	if len(m.owned) > 0 {
-		earlier(m.lease)
+		earlier(m.leased())
 	}
 	for _, c := range m.owned {
 		earlier(c.over)

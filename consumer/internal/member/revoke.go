@@ -33,13 +33,11 @@ func (m *machine) giveUpAll(now instant) {
 	by, over := m.stopDeadline(now), instant{} // who stops us waits as long as it wants
 	if m.phase == unjoined && !m.cooperative { // but the group does not
 		over = m.waitedFor()
-		rest := now.until(over)
-		if rest <= 0 {
+		if now.reached(over) {
 			m.lose(all, ErrRevokeTimeout)
 			return
 		}
-		early := over.add(-min(m.reserve(), rest/2)) // when much of it has passed, there is still a moment
-		if !m.stopping || by.after(early) {
+		if early := m.earlyEnough(now); !m.stopping || by.after(early) {
 			by = early
 		}
 	} else if !m.stopping {
@@ -52,14 +50,27 @@ func (m *machine) giveUpAll(now instant) {
 // the last heartbeat that knew of no rebalance. Then it gives away what we have.
 func (m *machine) waitedFor() instant { return m.lastOK.add(m.rebalance) }
 
-// hasten: the group rebalances while an eager member gives up what it has, perhaps to stop and in no hurry.
-func (m *machine) hasten() {
-	over := m.waitedFor()
-	for _, c := range m.owned {
-		if !c.kept() && (c.over.never() || c.over.after(over)) {
-			c.over = over
+// hasten: the group rebalances while an eager member gives up what it has, perhaps to stop and in no hurry. It is told
+// again, with less time: what is released in time is committed, what is not is lost.
+func (m *machine) hasten(now instant) {
+	over, early := m.waitedFor(), m.earlyEnough(now)
+	var sooner []tp
+	for p, c := range m.owned {
+		if c.kept() || !c.over.never() && !c.over.after(over) {
+			continue
+		}
+		if c.over = over; c.by.after(early) {
+			sooner = append(sooner, p)
 		}
 	}
+	m.revoke(sorted(sooner), early, over)
+}
+
+// earlyEnough is when what is given up for an eager rebalance should be: when much of the time has passed, there is
+// still a moment.
+func (m *machine) earlyEnough(now instant) instant {
+	over := m.waitedFor()
+	return over.add(-min(m.reserve(), max(now.until(over), 0)/2))
 }
 
 // stopDeadline leaves time for the leave.

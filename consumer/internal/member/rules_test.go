@@ -221,9 +221,51 @@ func TestAnEagerRevocationEndsBeforeTheBrokersPatience(t *testing.T) {
 	}
 	x := lay(t, eagerly, func(r *rules) { r.session = time.Hour }).member(0) // the broker may have given all away by now
 	x.now = x.now.add(2 * time.Minute)
-	x.step(tick{}).beat(sarama.ErrRebalanceInProgress)
-	want[lose](x)
+	want[lose](x.step(tick{}))
 	wantNo[revoke](x)
+}
+
+// The group throws out whom it waits for in vain, after the rebalance timeout. Where that is less than the session, who
+// hears nothing more must not work until the end of its session.
+func TestTheLeaseIsNoLongerThanTheGroupsPatience(t *testing.T) {
+	for _, kind := range []func(*rules){eagerly, func(*rules) {}} {
+		x := lay(t, kind, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+		x.later(3 * time.Second).beat(nil)
+		sent := x.m.lastOK
+		x.now = sent.add(15*time.Second - 1)
+		wantNo[lose](x.step(tick{}))
+		x.now = sent.add(15 * time.Second)
+		if a := want[lose](x.step(tick{})); !errors.Is(a.err, ErrLease) || !strings.Contains(a.err.Error(), "RebalanceTimeout = 15s") {
+			t.Errorf("%v", a.err)
+		}
+	}
+}
+
+// A rebalance is on. As long as heartbeats are answered while our join waits, the group has the join and waits for
+// others; one that was answered before the join was sent says nothing about it.
+func TestAJoinThatWaitsKeepsThePlace(t *testing.T) {
+	x := lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+	x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+	want[sendJoin](x)
+	for range 20 {
+		x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+	}
+	wantNo[lose](x)
+	sent := x.m.answered
+	x.now = sent.add(15*time.Second - 1)
+	wantNo[lose](x.step(tick{}))
+	x.now = sent.add(15 * time.Second)
+	want[lose](x.step(tick{}))
+
+	x = lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+	ok := x.m.lastOK
+	x.m.retryAt = ok.add(time.Hour) // the join cannot be sent
+	for range 4 {
+		x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+	}
+	wantNo[lose](x)
+	x.now = ok.add(15 * time.Second)
+	want[lose](x.step(tick{}))
 }
 
 // A consumer that stops takes its time, until the group rebalances: an eager group waits for its join only for so long.
@@ -234,6 +276,9 @@ func TestAnEagerDrainThatARebalanceFinds(t *testing.T) {
 	x.later(3 * time.Second).beat(nil)
 	x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
 	end := x.m.lastOK.add(60 * time.Second)
+	if a := want[revoke](x); a.by != end.add(-8*time.Second) {
+		t.Errorf("told again with %v less than the group waits, want the reserve", a.by.until(end))
+	}
 	wantNo[lose](x.later(x.now.until(end) - time.Millisecond))
 	want[lose](x.later(time.Millisecond))
 	want[sendLeave](x)

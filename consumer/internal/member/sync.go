@@ -31,7 +31,8 @@ func (m *machine) onSynced(now instant, e synced) {
 		return
 	}
 	m.renew(e.sent)
-	if now.reached(m.lease) {
+	m.keep(e.sent)
+	if now.reached(m.leased()) {
 		return // an answer from the past: we slept, and somebody else may have all of it
 	}
 	m.praise()
@@ -73,7 +74,7 @@ func (m *machine) failed(now instant, err error) {
 // settle: stable. Take what is assigned and not held, and join again once everything that the last join claimed
 // and the assignment took away has been given up: the leader keeps it from its next owner until then.
 func (m *machine) settle(now instant) {
-	if now.reached(m.lease) { // nothing is ours before the next heartbeat is answered well
+	if now.reached(m.leased()) { // nothing is ours before the next heartbeat is answered well
 		return
 	}
 	var added []tp
