@@ -42,6 +42,7 @@ type Cluster struct {
 	idle        time.Duration // 0: connections are kept
 	group       *group
 	offsets     map[position]Offset
+	onCommit    func(topic string, partition int32, o Offset)
 }
 
 // fault is what happens to the next request of its kind.
@@ -145,8 +146,9 @@ func (c *Cluster) Coordinator() string {
 	return c.coordinator
 }
 
-// Move makes the next broker the group's coordinator. The group's state goes with it, and joins and syncs that wait
-// are answered NOT_COORDINATOR, as a broker does that resigns.
+// Move makes the next broker the group's coordinator. Joins and syncs that wait are answered NOT_COORDINATOR, as a broker
+// does that resigns; the next one knows the last generation that got its assignment, and nothing of a rebalance that is
+// under way.
 func (c *Cluster) Move() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,6 +185,13 @@ func (c *Cluster) Requests(api API) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.requests[api]
+}
+
+// OnCommit has f told of each commit that is carried out, before anybody else can see it. f must not call the cluster.
+func (c *Cluster) OnCommit(f func(topic string, partition int32, o Offset)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onCommit = f
 }
 
 // Committed is a committed offset; ok is false where there is none.

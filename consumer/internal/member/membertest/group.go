@@ -31,6 +31,7 @@ type group struct {
 	static     map[string]string      // instance id: the member id of now
 	pending    map[string]*time.Timer // ids that were given and have not joined: they are waited for
 	deadline   *time.Timer
+	record     record
 }
 
 type groupMember struct {
@@ -125,16 +126,6 @@ func (m *groupMember) answerSync(p *sarama.SyncGroupResponse) {
 	if m.syncing != nil {
 		m.syncing.ch <- p
 		m.syncing = nil
-	}
-}
-
-// resign answers everybody who waits: this broker is not the coordinator any more. Sessions begin anew with the
-// next one.
-func (g *group) resign() {
-	for _, m := range g.members {
-		m.answerJoin(&sarama.JoinGroupResponse{Err: sarama.ErrNotCoordinatorForConsumer})
-		m.answerSync(&sarama.SyncGroupResponse{Err: sarama.ErrNotCoordinatorForConsumer})
-		g.touch(m)
 	}
 }
 

@@ -159,7 +159,11 @@ func (l *link) CommitOffset(q *sarama.OffsetCommitRequest) (*sarama.OffsetCommit
 				if next, meta, err := q.Offset(t, i); err == nil {
 					p.AddError(t, i, k)
 					if k == sarama.ErrNoError {
-						c.offsets[position{t, i}] = Offset{next, meta, q.ConsumerID, q.ConsumerGroupGeneration}
+						o := Offset{next, meta, q.ConsumerID, q.ConsumerGroupGeneration}
+						c.offsets[position{t, i}] = o
+						if c.onCommit != nil {
+							c.onCommit(t, i, o)
+						}
 					}
 				}
 			}

@@ -99,6 +99,7 @@ func (g *group) replace(old *groupMember, q *sarama.JoinGroupRequest) reply[*sar
 		p := g.joined(m)
 		p.LeaderId, p.Members = leader, nil
 		m.answerJoin(p)
+		g.write()
 	} else {
 		g.prepare()
 	}
@@ -159,6 +160,7 @@ func (g *group) complete() {
 	if len(g.members) == 0 {
 		g.state, g.leader, g.deadline = empty, "", nil
 		g.generation++
+		g.write()
 		return
 	}
 	g.generation++
@@ -241,6 +243,7 @@ func (g *group) sync(q *sarama.SyncGroupRequest) reply[*sarama.SyncGroupResponse
 			}
 		}
 		g.state = stable
+		g.write()
 	}
 	if g.state == stable {
 		for _, o := range g.members {
