@@ -66,7 +66,7 @@ func (p *pending) record() *messages.Record {
 
 func asError(reason any) error {
 	if err, ok := reason.(error); ok {
-		return err
+		return actors.Sound(err)
 	}
 	return fmt.Errorf("%v", reason)
 }

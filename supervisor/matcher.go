@@ -30,7 +30,19 @@ func (m Matcher) String() string {
 	return m.text
 }
 
-func (m Matcher) matches(f *messages.Failure) bool { return m.match != nil && m.match(f) }
+// matches answers false for a predicate, or an error's method Is, that panics: the rules behind it decide, and at last
+// the default, which loses nothing.
+func (m Matcher) matches(f *messages.Failure) (yes bool) {
+	if m.match == nil {
+		return false
+	}
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return m.match(f)
+}
 
 // Any matches every failure. Its rule is the last one.
 func Any() Matcher {

@@ -79,3 +79,17 @@ func TestMatcherCovers(t *testing.T) {
 type uncomparableError []string
 
 func (e uncomparableError) Error() string { return e[0] }
+
+// dogmatic is an error whose method Is panics: it takes the target for one of its own kind.
+type dogmatic struct{ error }
+
+func (dogmatic) Is(target error) bool { return target.(dogmatic).error != nil }
+
+// A predicate that panics matches nothing, and the rules behind it decide: a failure is decided about in any case.
+func TestAMatcherThatPanics(t *testing.T) {
+	p := Policy{On(Is(io.EOF), Skip()), On(Any(), Park("look"))}
+	got := p.Decide(messages.Failure{Class: messages.ClassHandler, Err: dogmatic{io.ErrClosedPipe}})
+	if got[0].Action != messages.ActionPark {
+		t.Errorf("decided %+v, want a park", got[0])
+	}
+}

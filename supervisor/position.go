@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -53,6 +54,7 @@ func (s *supervisor) lookUp(c *claim) {
 	c.known = false
 	s.inquire(c, func(ctx context.Context) func(bool) {
 		start, err := c.commits.Start(ctx)
+		err = actors.Sound(err) // a store may have answered it
 		return func(current bool) {
 			if current {
 				s.lookedUp(c, start, err)
@@ -139,6 +141,7 @@ func (s *supervisor) sourceFailed(c *claim, offset int64, err error) {
 func (s *supervisor) readable(c *claim, offset int64, skip bool, then func(current bool, next int64, err error)) {
 	s.inquire(c, func(ctx context.Context) func(bool) {
 		next, err := c.commits.Readable(ctx, offset, skip)
+		err = actors.Sound(err)
 		if err == nil && s.set.Store && (skip || next < offset) { // else the store would lead back to where nothing can be read
 			err = s.advance(c, next)
 		}

@@ -204,6 +204,7 @@ func (s *supervisor) letGo(c *claim) {
 }
 
 func (s *supervisor) lost(claims []messages.Claim, err error) {
+	s.belongs = s.belongs && len(claims) == 0 // until it has joined anew
 	for _, mc := range claims {
 		if w, ok := s.waiting[idOf(mc)]; ok && w.Sequence == mc.Sequence {
 			delete(s.waiting, idOf(mc))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -154,7 +155,7 @@ func (s *supervisor) skipInVain(c *claim, p *pending, d messages.Decision) {
 func (s *supervisor) advance(c *claim, next int64) error {
 	ctx, cancel := context.WithTimeout(c.over, storePatience)
 	defer cancel()
-	return c.commits.Advance(ctx, next)
+	return actors.Sound(c.commits.Advance(ctx, next))
 }
 
 // storePatience bounds one call of the offset store that is not a claim's start.

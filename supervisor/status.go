@@ -64,9 +64,9 @@ func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string
 	case s.phase == draining:
 		phase = "draining"
 		not("the consumer drains")
-	case !s.joinedG:
+	case !s.belongs:
 		phase = "joining"
-		not("not yet a member of the group")
+		not("not a member of the group at the moment: it joins")
 	default:
 		phase = "member"
 	}

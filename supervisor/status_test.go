@@ -102,3 +102,18 @@ func TestNotices(t *testing.T) {
 		expect(t, "ready", k.Status().Health.Ready, true)
 	})
 }
+
+// After a loss the consumer has to join anew: until then it does no work, and is not ready.
+func TestALossIsNotReady(t *testing.T) {
+	consumertest.Run(t, config{Handler: consumertest.Script()}, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		expect(t, "ready", k.Status().Health.Ready, true)
+		p.Lose(errOther)
+		h := k.Status().Health
+		if h.Ready || !h.Live || len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], "not a member") {
+			t.Errorf("after a loss: %+v", h)
+		}
+		k.Assign("orders", 0)
+		expect(t, "ready again", k.Status().Health.Ready, true)
+	})
+}

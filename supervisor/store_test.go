@@ -2,7 +2,9 @@ package supervisor_test
 
 import (
 	"context"
+	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -435,5 +437,37 @@ func TestAlsoToKafka(t *testing.T) {
 		p := k.Assign("orders", 0)
 		p.Append("a", "b")
 		expect(t, "committed", p.Committed(), 2)
+	})
+}
+
+// brokenStore answers a nil error of its own type, which is no nil error, and panics when it is asked for its causes.
+type brokenStore struct {
+	consumertest.Store
+
+	broken atomic.Bool
+}
+
+// Acquire implements consumer.OffsetStore.
+func (s *brokenStore) Acquire(ctx context.Context, c messages.Claim) (consumertest.Position, error) {
+	if s.broken.Load() {
+		var err *os.PathError
+		return consumertest.Position{}, err
+	}
+	return s.Store.Acquire(ctx, c)
+}
+
+func TestAStoreWhoseErrorPanics(t *testing.T) {
+	store := &brokenStore{}
+	store.broken.Store(true)
+	cfg := saving(&store.Store, nil)
+	cfg.Offsets.Store = store
+	cfg.Policy = always(supervisor.Retry(every(time.Minute)))
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		expect(t, "phase", k.Status().Phase, "member")
+		store.broken.Store(false)
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/1")
 	})
 }

@@ -35,7 +35,7 @@ type supervisor struct {
 	work    sync.WaitGroup // goroutines that post back
 	phase   phase
 	notice  error
-	joinedG bool
+	belongs bool // to the group: a generation was joined, and nothing was lost since
 
 	member     string
 	generation int32
@@ -177,7 +177,7 @@ func (s *supervisor) background(work func() (then func())) {
 }
 
 func (s *supervisor) joined(member string, generation int32) {
-	s.member, s.generation, s.joinedG = member, generation, true
+	s.member, s.generation, s.belongs = member, generation, true
 	s.log.Info("member of the group", slog.String("member", member), slog.Int("generation", int(generation)))
 }
 

@@ -23,6 +23,7 @@ type membership struct {
 	begun   bool
 	left    bool
 	closed  bool
+	out     bool                      // something was lost since the last assignment
 	owned   map[uint64]messages.Claim // assigned, and neither released nor lost
 	revoked map[uint64]bool           // told, of those
 	known   map[uint64]bool           // ever assigned
@@ -60,6 +61,10 @@ func (m *membership) assign(c messages.Claim) bool {
 	if m.left || m.closed {
 		return false
 	}
+	if m.out { // after a loss it has to join anew
+		m.out = false
+		m.inbox.Joined(memberName, 1)
+	}
 	m.owned[c.Sequence], m.known[c.Sequence] = c, true
 	m.inbox.Assigned([]messages.Claim{c})
 	return true
@@ -87,6 +92,7 @@ func (m *membership) lose(err error, claims ...messages.Claim) {
 		}
 	}
 	if len(lost) > 0 {
+		m.out = true
 		m.inbox.Lost(lost, err)
 		m.changed()
 	}
