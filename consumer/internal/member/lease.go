@@ -32,9 +32,10 @@ func (m *machine) keep(sent instant) {
 }
 
 // leased is until when what we own is ours if nothing more is heard. What an eager member gives up for a rebalance has
-// its own end, claim.over, which is that of the place.
+// its own end, claim.over, which is that of the place. A static member's place is kept for its session: a rebalance
+// throws out dynamic members only (Kafka: GroupCoordinator.onCompleteJoin).
 func (m *machine) leased() instant {
-	if !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
+	if m.instance != "" || !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
 		return m.lease
 	}
 	return either(m.lease, m.place)

@@ -239,6 +239,10 @@ func TestTheLeaseIsNoLongerThanTheGroupsPatience(t *testing.T) {
 			t.Errorf("%v", a.err)
 		}
 	}
+	x := lay(t, func(r *rules) { r.rebalance, r.instance = 15*time.Second, "static" }).member(0) // its place is kept for its session
+	x.later(3 * time.Second).beat(nil)
+	x.now = x.m.lastOK.add(15 * time.Second)
+	wantNo[lose](x.step(tick{}))
 }
 
 // A rebalance is on. As long as heartbeats are answered while our join waits, the group has the join and waits for

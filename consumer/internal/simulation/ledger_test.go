@@ -76,13 +76,6 @@ func (l *ledger) violate(format string, args ...any) {
 	l.violatef(format, args...)
 }
 
-// broken says whether anything was violated.
-func (l *ledger) broken() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.violations) > 0
-}
-
 // joined: a process has a member id.
 func (l *ledger) joined(who *process, member string, generation int32) {
 	l.mu.Lock()

@@ -40,6 +40,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			if !*plant {
 				return
 			}
+			t.Parallel()
 			binary := filepath.Join(t.TempDir(), "simulation.test")
 			if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
@@ -64,7 +65,7 @@ func (f planted) overlay(t *testing.T) string {
 	dir := t.TempDir()
 	replace := map[string]string{}
 	for i, e := range f.edits {
-		path, err := filepath.Abs(filepath.Join("../../..", e.file))
+		path, err := filepath.Abs(filepath.Join("..", "..", "..", e.file))
 		if err != nil {
 			t.Fatal(err)
 		}

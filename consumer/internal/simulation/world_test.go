@@ -33,8 +33,7 @@ type world struct {
 	pending sync.WaitGroup // the operator
 
 	disturbances sync.WaitGroup // those that end later
-	losses       atomic.Int64
-	peace        atomic.Bool // no disturbance any more: handlers are quick
+	peace        atomic.Bool    // no disturbance any more: handlers are quick
 }
 
 // live runs a schedule in a bubble, and answers what was seen and what was wrong.
