@@ -26,6 +26,7 @@ type Kit struct {
 	sys   *actor.ActorSystem
 	began time.Time
 	logs  *logbook
+	story *story
 
 	reader *actor.PID // gathers events
 	root   *actor.PID // the consumer's, or its parent's
@@ -73,6 +74,7 @@ func (k *Kit) Now() time.Duration { return time.Since(k.began) }
 
 // Advance lets virtual time pass, with everything that is due in it.
 func (k *Kit) Advance(d time.Duration) {
+	k.story.addf("-- %v pass", d)
 	time.Sleep(d)
 	synctest.Wait()
 }
@@ -95,6 +97,7 @@ func (k *Kit) Assign(topic string, partition int32, options ...Option) *Partitio
 	k.partitions = append(k.partitions, p)
 	l := k.link
 	k.mu.Unlock()
+	k.story.addf("-- %v is assigned", p.claim)
 	if l == nil || !l.membership.assign(p.claim) {
 		k.t.Fatalf("Assign(%v): the consumer is not a member of its group", at)
 	}
@@ -115,6 +118,9 @@ func (k *Kit) Produce(topic string, partition int32, values ...string) []*messag
 // ProduceRecords writes into a partition's log, whoever owns it; see [Partition.AppendRecords].
 func (k *Kit) ProduceRecords(topic string, partition int32, records ...*messages.Record) []*messages.Record {
 	k.log(place{topic, partition}).append(records...)
+	if n := len(records); n > 0 {
+		k.story.addf("-- %d records are produced to %s/%d, offsets %d to %d", n, topic, partition, records[0].Offset, records[n-1].Offset)
+	}
 	k.wake()
 	return records
 }
@@ -139,6 +145,7 @@ func (k *Kit) wake() {
 // Tell sends a message to the consumer's actor, for example *messages.Drain, and does not wait for what it starts to
 // end.
 func (k *Kit) Tell(message any) {
+	k.story.addf("-- it is told %T", message)
 	if pid := k.PID(); pid != nil {
 		k.sys.Root.Send(pid, message)
 	}
@@ -147,6 +154,7 @@ func (k *Kit) Tell(message any) {
 
 // Do gives an operator's command and answers the result. Where no answer comes, its Err says so.
 func (k *Kit) Do(cmd messages.Command) *messages.Result {
+	k.story.addf("-- the command %T at offset %d", cmd, messages.Target(cmd).Offset)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	res, err := k.ref().Do(ctx, cmd)

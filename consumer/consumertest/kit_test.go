@@ -361,3 +361,37 @@ func TestLogsAreReadable(t *testing.T) {
 		}
 	})
 }
+
+// A test that fails prints what happened, in order, with the virtual time of each line.
+func TestTheStory(t *testing.T) {
+	boom := errors.New("boom")
+	cfg := consumertest.Config{
+		Handler: consumertest.Script(consumertest.OK(), consumertest.Fail(boom), consumertest.Panic("bug")),
+		Policy:  supervisor.Policy{supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Every(time.Second)))},
+	}
+	consumertest.Run(t, cfg, func(t *testing.T, k *consumertest.Kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a", "b")
+		k.Advance(2 * time.Second)
+		p.Revoke()
+		story := k.Story()
+		rest := story
+		for _, want := range []string{
+			"0s  -- orders/0#1 is assigned", "0s  orders/0#1 begins at 0",
+			"0s  -- 2 records are produced to orders/0, offsets 0 to 1",
+			"0s  orders/0@0 is delivered, attempt 0, incarnation 1", "0s  the handler of orders/0@0 is done",
+			"0s  the handler of orders/0@1 answers: boom",
+			`0s  orders/0@1 failed, attempt 0, class Handler: Retry after 1s (rule "any failure")`,
+			"-- 2s pass", "1s  orders/0@1 is delivered, attempt 1, incarnation 1", "1s  the handler of orders/0@1 panics or exits",
+			"1s  orders/0@1 failed, attempt 1, class Panic: Restart after 1s",
+			"2s  orders/0@1 is delivered, attempt 2, incarnation 2", "2s  the handler of orders/0@1 is done",
+			"2s  -- orders/0#1 is revoked, with 52s", "2s  orders/0#1 is given up (Rebalance), which took 0s",
+		} {
+			_, after, found := strings.Cut(rest, want)
+			if !found {
+				t.Fatalf("%q is missing, or not in its place, in\n%s", want, story)
+			}
+			rest = after
+		}
+	})
+}

@@ -23,8 +23,22 @@ type Delivery struct {
 func (k *Kit) observe(set *supervisor.Settings) {
 	if handler := set.Handler; handler != nil {
 		set.Handler = func(ctx context.Context, r *messages.Record) error {
-			defer k.delivered(r)()
-			return handler(ctx, r)
+			returned, err := false, error(nil)
+			done := k.delivered(r)
+			defer func() {
+				switch {
+				case !returned:
+					k.story.addf("the handler of %v panics or exits", r)
+				case err != nil:
+					k.story.addf("the handler of %v answers: %v", r, err)
+				default:
+					k.story.addf("the handler of %v is done", r)
+				}
+				done()
+			}()
+			err = handler(ctx, r)
+			returned = true
+			return err
 		}
 	}
 	if producer := set.Producer; producer != nil {
@@ -88,6 +102,7 @@ func (k *Kit) delivered(r *messages.Record) func() {
 	incarnation := p.mailbox.Snapshot().Incarnation
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.story.addf("%v is delivered, attempt %d, incarnation %d", r, r.Attempt, incarnation)
 	p.deliveries = append(p.deliveries, Delivery{r.Offset, r.Attempt, incarnation, time.Since(k.began)})
 	for _, other := range candidates {
 		if other.running > 0 {
@@ -109,6 +124,7 @@ func (k *Kit) noteCommit(c messages.Claim, progress actors.Progress, meta string
 	p := k.partitionOf(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.story.addf("%v commits %d, attempt %d, parked %v", c, progress.Next, progress.Attempt, progress.Parked)
 	p.commits = append(p.commits, Commit{progress, meta, time.Since(k.began)})
 }
 

@@ -95,6 +95,7 @@ func (p *Partition) RevokeWithin(deadline time.Duration) time.Duration {
 
 // StartRevoke is RevokeWithin without waiting for the release.
 func (p *Partition) StartRevoke(deadline time.Duration) {
+	p.k.story.addf("-- %v is revoked, with %v", p.claim, deadline)
 	p.link.membership.revoke(p.claim, time.Now().Add(deadline))
 	synctest.Wait()
 }
@@ -126,6 +127,7 @@ func (p *Partition) Owned() bool { return p.link.membership.owns(p.claim) }
 
 // Lose ends the claim as a membership does that has expired: somebody else may own it.
 func (p *Partition) Lose(err error) {
+	p.k.story.addf("-- %v is lost: %v", p.claim, err)
 	p.link.membership.lose(err, p.claim)
 	synctest.Wait()
 }

@@ -57,7 +57,7 @@ func (s Setup) Run(t *testing.T, test func(t *testing.T, k *Kit)) {
 func (s Setup) start(t *testing.T) *Kit {
 	t.Helper()
 	k := &Kit{
-		t: t, began: time.Now(), logs: &logbook{}, change: make(chan struct{}),
+		t: t, began: time.Now(), logs: &logbook{}, story: &story{}, change: make(chan struct{}),
 		logsOf: map[place]*partitionLog{},
 	}
 	cfg := s.Config
@@ -118,6 +118,7 @@ func (k *Kit) spawned(ctx actor.Context) {
 // read is the actor that gathers events.
 func (k *Kit) read(ctx actor.Context) {
 	if e, ok := ctx.Message().(messages.Event); ok {
+		k.story.addf("%s", describeEvent(e))
 		k.mu.Lock()
 		k.events = append(k.events, e)
 		k.mu.Unlock()
@@ -164,9 +165,7 @@ func (k *Kit) finish() {
 	synctest.Wait()
 	k.checkOverlaps()
 	if k.t.Failed() {
-		for _, line := range k.logs.all() {
-			k.t.Log(line)
-		}
+		k.t.Log("what happened, in virtual time:\n" + k.Story())
 	}
 }
 
