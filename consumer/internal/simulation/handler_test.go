@@ -33,7 +33,7 @@ func (p *process) handle(ctx context.Context, r *messages.Record) error {
 		finished = true // it may leave
 		return errHopeless
 	}
-	work := func(most time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(most)))) }
+	work := func(most time.Duration) { <-time.After(time.Duration(random.Int64N(int64(most)))) }
 	switch n := random.IntN(1000); {
 	case n < 700, p.world.peace.Load(): // at once
 	case n < 900:
