@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// sessionAdvised is above the time for which a cluster misses a broker that died (broker.session.timeout.ms,
+// advised is above the time for which a cluster misses a broker that died (broker.session.timeout.ms,
 // 9 s), and leaves some to find the next coordinator.
-const sessionAdvised = 15 * time.Second
+const advised = 15 * time.Second
 
 // Warnings are what will work and yet should be known: they go to the log when the consumer is made. Among them are
 // the variables that [ConfigFromEnv] found set and that have no effect.
@@ -16,8 +16,10 @@ func (c Config) Warnings() []string {
 	full := c.WithDefaults()
 	list := slices.Clone(c.warnings)
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf("ottla: Config."+format, args...)) }
-	if s := full.SessionTimeout; s > 0 && s < sessionAdvised {
-		warn("SessionTimeout = %v: below %v: a broker that dies is missed for 9 s by its cluster, and a group may lose its members together with its coordinator: use %v or more", s, sessionAdvised, sessionAdvised)
+	for field, d := range map[string]time.Duration{"SessionTimeout": full.SessionTimeout, "RebalanceTimeout": full.RebalanceTimeout} {
+		if d > 0 && d < advised {
+			warn("%s = %v: below %v: a broker that dies is missed for 9 s by its cluster, and a group may lose its members together with its coordinator: use %v or more", field, d, advised, advised)
+		}
 	}
 	if b, p := full.Backlog.Bytes, full.Fetch.PartitionBytes; b > 0 && b < p {
 		warn("Backlog.Bytes = %d: below Fetch.PartitionBytes, which is %d: each fetch fills it, and the partition waits for every one: raise it to a few fetches", b, p)

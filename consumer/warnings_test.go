@@ -17,6 +17,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"none", func(*Config) {}, nil},
 		{"short session", func(c *Config) { c.SessionTimeout = 14 * time.Second }, []string{"SessionTimeout", "14s", "use 15s or more"}},
+		{"short rebalance", func(c *Config) { c.RebalanceTimeout = 10 * time.Second }, []string{"RebalanceTimeout", "10s", "use 15s or more"}},
 		{"long enough", func(c *Config) { c.SessionTimeout = 15 * time.Second }, nil},
 		{"small backlog", func(c *Config) { c.Backlog.Bytes = 100_000 }, []string{"Backlog.Bytes", "100000", "Fetch.PartitionBytes, which is 1048576", "raise it"}},
 		{"password in clear", func(c *Config) { c.SASL = SASL{Mechanism: SASLPlain, User: "u", Password: "geheim"} }, []string{"SASL.Mechanism", "PLAIN", "set TLS"}},

@@ -102,11 +102,12 @@ func TestChurnAmongTroubles(t *testing.T) {
 
 // unstick works around two defects of the broker in this process. When a member joins again whose sync it still holds
 // back, because the coordinator moved or a connection broke, it miscounts who has joined, and completes the
-// rebalance at its timeout only; and that it puts off with each join that is asked again. So that timeout is short,
-// and three members ask again so rarely that some pause between two of them is longer.
+// rebalance at its timeout only; and that it puts off with each join that is asked again. So that timeout is short
+// (a few seconds, for which a busy machine may keep a member from its heartbeats), and three members ask again so rarely
+// that some pause between two of them is longer.
 func unstick(_ *rand.Rand, cfg *consumer.Config) {
-	cfg.RebalanceTimeout = 2 * time.Second
-	cfg.SessionTimeout = 30 * time.Second // of which requests have a sixth, 5 s, beyond the rebalance timeout
+	cfg.RebalanceTimeout = 4 * time.Second
+	cfg.SessionTimeout = 60 * time.Second // of which requests have a sixth, up to 5 s, beyond the rebalance timeout
 }
 
 var errCut = errors.New("the connection is cut")

@@ -24,7 +24,7 @@ func TestThreeNodesCoordinatorKilled(t *testing.T) {
 	defer g.release()
 	run := func(name string) *member {
 		cfg := k.config(name, group, topic)
-		cfg.SessionTimeout, cfg.HeartbeatInterval = 30*time.Second, 3*time.Second
+		cfg.SessionTimeout, cfg.RebalanceTimeout, cfg.HeartbeatInterval = 30*time.Second, time.Minute, 3*time.Second
 		cfg.Handler = l.keeps(name, func(ctx context.Context, rec *consumer.Record) error {
 			if rec.Partition == 0 && rec.Offset == 100 {
 				<-g.open

@@ -45,8 +45,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			for _, batch := range []struct{ seed, schedules int }{{1, 200}, {201, 1800}, {2001, 8000}} {
-				if found := f.search(t, binary, batch.seed, batch.schedules); found != "" {
+			for _, batch := range []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}} {
+				if found := f.search(t, binary, batch.seed, batch.schedules, batch.failures); found != "" {
 					t.Log(found)
 					return
 				}
@@ -103,10 +103,10 @@ var (
 )
 
 // search runs schedules of a binary with a fault in it, and says how it was found; "": it was not.
-func (f planted) search(t *testing.T, binary string, seed, schedules int) string {
+func (f planted) search(t *testing.T, binary string, seed, schedules, failures int) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSchedules$", "-test.v", "-test.timeout", "20m",
-		"-seed", strconv.Itoa(seed), "-schedules", strconv.Itoa(schedules), "-failures", "20")
+		"-seed", strconv.Itoa(seed), "-schedules", strconv.Itoa(schedules), "-failures", strconv.Itoa(failures))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
