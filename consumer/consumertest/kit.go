@@ -53,6 +53,7 @@ type Kit struct {
 	blocked     []*blocked
 	releasing   bool // the test is over: nobody blocks any more
 	forgiving   bool // a seam was broken on purpose
+	keepable    bool // records may be left kept
 	overlaps    []overlap
 }
 

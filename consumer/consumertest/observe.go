@@ -110,12 +110,15 @@ func (k *Kit) delivered(r *messages.Record) func() {
 		}
 	}
 	p.running++
+	p.last = r
 	open.Store(r, k)
 	return func() {
 		open.Delete(r)
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		p.running--
+		if p.running--; p.last == r {
+			p.lastAt = time.Now()
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ type Partition struct {
 	mailbox    mailbox
 	deliveries []Delivery
 	running    int
+	last       *messages.Record // that was delivered
+	lastAt     time.Time        // when its handler, or Receive, returned
 	commits    []Commit
 	releasedAt time.Time
 }

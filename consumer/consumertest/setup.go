@@ -26,8 +26,8 @@ type Position = consumer.Position
 // production uses; Brokers, Group and Topics are not needed and not used. Jitter is off, so that delays are exact.
 //
 // When test returns, blocked handlers are released and the consumer drains; if it does not end, or the supervisor broke
-// the contract of a seam, or two handlers ran on one partition at a time, the test fails. A goroutine that is left
-// makes synctest panic.
+// the contract of a seam, or two handlers ran on one partition at a time, or a record was kept and is not completed by
+// then, the test fails. A goroutine that is left makes synctest panic.
 func Run(t *testing.T, cfg Config, test func(t *testing.T, k *Kit)) {
 	t.Helper()
 	Setup{Config: cfg}.Run(t, test)
@@ -145,6 +145,7 @@ func (k *Kit) watch(pid *actor.PID) <-chan struct{} {
 func (k *Kit) finish() {
 	k.t.Helper()
 	k.releaseAll()
+	open := k.keptNow()
 	k.sys.Root.Poison(k.root)
 	if !k.within(k.gone, k.patience()) {
 		k.t.Errorf("the consumer did not drain and end within %v:\n%v", k.patience(), k.describe())
@@ -164,6 +165,7 @@ func (k *Kit) finish() {
 	time.Sleep(2 * time.Second) // protoactor's dead letters start a goroutine that sleeps for a second
 	synctest.Wait()
 	k.checkOverlaps()
+	k.checkKept(open)
 	if k.t.Failed() {
 		k.t.Log("what happened, in virtual time:\n" + k.Story())
 	}
