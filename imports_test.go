@@ -34,7 +34,7 @@ var layers = []layer{
 	{"messages", []string{uuid}},
 	{"actors", []string{uuid, protoactor, module + "/messages"}},
 	{"supervisor", []string{uuid, protoactor, module + "/messages", module + "/actors"}},
-	{"consumer/consumertest", slices.Concat(core, []string{kfake, "github.com/twmb/franz-go/pkg/kmsg"})},
+	{"consumer/consumertest", slices.Concat(core, []string{kfake, "github.com/twmb/franz-go/pkg/kmsg", "github.com/twmb/franz-go/pkg/kerr"})},
 	{"consumer", core},
 }
 
@@ -89,6 +89,9 @@ func violations(p goPackage) []string {
 			slices.ContainsFunc(layers[at].may, func(m string) bool { return within(i, m) })
 	}
 	kit := within(rel, "consumer/consumertest")
+	if !kit && slices.Contains(p.Deps, kfake) {
+		say(" comes by the broker for tests through another package")
+	}
 	for _, i := range p.Imports {
 		switch {
 		case within(i, sarama) && !allowed(i): // said above
@@ -176,6 +179,8 @@ func TestImportsRule(t *testing.T) {
 		{"consumer with sarama", goPackage{ImportPath: m + "/consumer/internal/source", Imports: []string{sarama, m + "/supervisor"}}, ""},
 		{"consumer with a new dependency", goPackage{ImportPath: m + "/consumer", Imports: []string{"github.com/a/b"}}, "imports github.com/a/b"},
 		{"consumer with a broker for tests", goPackage{ImportPath: m + "/consumer", Imports: []string{kfake}}, "imports " + kfake},
+		{"consumer with a broker for tests through another", goPackage{ImportPath: m + "/consumer", Deps: []string{kfake}}, "comes by the broker for tests"},
+		{"the kit comes by a broker", goPackage{ImportPath: testKit, Deps: []string{kfake}}, ""},
 		{"consumer's tests with a broker", goPackage{ImportPath: m + "/consumer", XTestImports: []string{kfake}}, ""},
 		{"consumer with the kit", goPackage{ImportPath: m + "/consumer", Imports: []string{testKit}}, "imports the test kit"},
 		{"the kit with a broker", goPackage{ImportPath: testKit, Imports: []string{kfake, m + "/consumer/internal/wire"}}, ""},

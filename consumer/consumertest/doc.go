@@ -35,6 +35,9 @@
 //     otherwise.
 //   - How fast it is, and what a scheduler does to it: bubbles run real goroutines, but idle time costs nothing.
 //
+// For these there is [Broker], a cluster within the test's process, outside of the bubble and in real time. Only programs
+// that import this package contain it.
+//
 // Handlers run inside of the bubble: network I/O, and channels made outside of Run, keep virtual time from passing. Make
 // what they need within Run, or use fakes.
 package consumertest
