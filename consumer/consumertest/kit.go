@@ -48,6 +48,8 @@ type Kit struct {
 	commitTime  time.Duration
 	failStarts  int
 	startErr    error
+	failStore   int
+	storeErr    error
 	leaveTime   time.Duration
 	leaveErr    error
 	blocked     []*blocked
@@ -191,141 +193,6 @@ func (k *Kit) Events() []messages.Event {
 // Logs are the lines that the consumer has logged so far, at every level.
 func (k *Kit) Logs() []Log { return k.logs.all() }
 
-// Drain does what the end of Run's context does, and answers what Run would return.
-func (k *Kit) Drain() error { return k.end(&messages.Drain{}) }
-
-// Stop does what a second signal does, and answers what Run would return.
-func (k *Kit) Stop() error { return k.end(&messages.Stop{}) }
-
-// Kill does what a third signal does, and answers what Run would return.
-func (k *Kit) Kill() error { return k.end(&messages.Kill{}) }
-
-func (k *Kit) end(how any) error {
-	k.t.Helper()
-	n := k.Ends()
-	if pid := k.PID(); pid != nil {
-		k.sys.Root.Send(pid, how)
-	}
-	return k.awaitEnd(n)
-}
-
-// Wait waits for the end of the consumer, which something else has caused, and answers what Run would return.
-func (k *Kit) Wait() error {
-	k.t.Helper()
-	return k.awaitEnd(0)
-}
-
-// Ends is how many incarnations of the consumer have ended. Without a Parent there is only one.
-func (k *Kit) Ends() int {
-	synctest.Wait()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.ends)
-}
-
-// awaitEnd waits until more than n incarnations have ended, or the only one has, and answers the last one's error.
-func (k *Kit) awaitEnd(n int) error {
-	k.t.Helper()
-	deadline := time.Now().Add(k.patience())
-	for {
-		k.mu.Lock()
-		change, ends := k.change, k.ends
-		k.mu.Unlock()
-		if len(ends) > n || (len(ends) > 0 && !k.set.Embedded) {
-			synctest.Wait()
-			return ends[len(ends)-1]
-		}
-		if !k.within(change, time.Until(deadline)) {
-			k.t.Fatalf("the consumer did not end within %v:\n%v", k.patience(), k.describe())
-		}
-	}
-}
-
-// hasEnded is Settings.Ended.
-func (k *Kit) hasEnded(err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.ends = append(k.ends, err)
-	close(k.change)
-	k.change = make(chan struct{})
-}
-
-// FailCommits makes the next n offset commits fail with err; n < 0: all, until the next call. Each is tried again after
-// 100 ms, doubling up to 1 s, while its claim is open.
-func (k *Kit) FailCommits(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failCommits, k.commitErr = n, err
-}
-
-// CommitTime is how long a commit takes from now on. Default: no time.
-func (k *Kit) CommitTime(d time.Duration) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.commitTime = d
-}
-
-// committing is what the next commit is to do.
-func (k *Kit) committing() (time.Duration, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.commitTime, spend(&k.failCommits, k.commitErr)
-}
-
-// FailStarts makes the next n look-ups of where a claim begins fail with err; n < 0: all, until the next call.
-func (k *Kit) FailStarts(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failStarts, k.startErr = n, err
-}
-
-func (k *Kit) starting() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return spend(&k.failStarts, k.startErr)
-}
-
-// LeaveTakes says how long the group takes to answer a leave, and what. Default: nothing, at once.
-func (k *Kit) LeaveTakes(d time.Duration, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.leaveTime, k.leaveErr = d, err
-}
-
-func (k *Kit) leaving() (time.Duration, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.leaveTime, k.leaveErr
-}
-
-func spend(n *int, err error) error {
-	if *n == 0 {
-		return nil
-	}
-	if *n > 0 {
-		*n--
-	}
-	return err
-}
-
-// Expel ends the membership for good, as a group does that refuses the member: everything is lost.
-func (k *Kit) Expel(err error) {
-	k.mu.Lock()
-	l := k.link
-	k.mu.Unlock()
-	l.membership.expel(err)
-	synctest.Wait()
-}
-
-// Notice tells what a membership wants a user to read; nil clears it.
-func (k *Kit) Notice(err error) {
-	k.mu.Lock()
-	l := k.link
-	k.mu.Unlock()
-	l.membership.inbox.Notice(err)
-	synctest.Wait()
-}
-
 // log is the script's side of a partition.
 func (k *Kit) log(at place) *partitionLog {
 	k.mu.Lock()
@@ -372,23 +239,6 @@ func (k *Kit) released(c messages.Claim) {
 	defer k.mu.Unlock()
 	if p.releasedAt.IsZero() {
 		p.releasedAt = time.Now()
-	}
-}
-
-// Forgive says that breaches of a seam's contract do not fail the test any more. It is for tests that break a seam.
-func (k *Kit) Forgive() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.forgiving = true
-}
-
-// fault fails the test: the supervisor broke the contract of a seam. Nobody may hold k.mu.
-func (k *Kit) fault(format string, args ...any) {
-	k.mu.Lock()
-	forgiving := k.forgiving
-	k.mu.Unlock()
-	if !forgiving {
-		k.t.Errorf("contract of a seam: "+format, args...)
 	}
 }
 

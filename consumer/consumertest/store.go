@@ -18,6 +18,8 @@ type Store struct {
 	acquired int
 	failures int
 	err      error
+	unsaved  int
+	saveErr  error
 }
 
 type position struct{ next, fence int64 }
@@ -73,6 +75,9 @@ func (s *Store) Advance(_ context.Context, c messages.Claim, next, fence int64) 
 func (s *Store) Save(r *messages.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := spend(&s.unsaved, s.saveErr); err != nil {
+		return err
+	}
 	p := s.position(r.Topic, r.Partition)
 	switch {
 	case p.fence != r.Fence:
@@ -110,6 +115,13 @@ func (s *Store) Fail(n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures, s.err = n, err
+}
+
+// FailSaves makes the next n calls of Save fail, as a transaction does that is rolled back; n < 0: all, until the next call.
+func (s *Store) FailSaves(n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved, s.saveErr = n, err
 }
 
 // Acquired is how often a partition was acquired.
