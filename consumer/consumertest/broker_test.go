@@ -137,8 +137,9 @@ func TestTheEndHeals(t *testing.T) {
 	other := billing(s.handle)
 	other.Group = "other"
 	b.Start(other).Kill()
-	b.Fail("OffsetCommit", -1, "NOT_COORDINATOR").Await(0)
+	refused := b.Fail("OffsetCommit", -1, "NOT_COORDINATOR")
 	b.Produce("orders", 0, "b")
+	refused.Await(1)
 }
 
 // In a process of its own, because it has to fail.

@@ -2,8 +2,6 @@ package consumertest
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -240,15 +238,4 @@ func (k *Kit) released(c messages.Claim) {
 	if p.releasedAt.IsZero() {
 		p.releasedAt = time.Now()
 	}
-}
-
-// describe is for the texts of failures.
-func (k *Kit) describe() string {
-	var b strings.Builder
-	st := k.Status()
-	fmt.Fprintf(&b, "phase %s, health %+v\n", st.Phase, st.Health)
-	for _, p := range st.Partitions {
-		fmt.Fprintf(&b, "  %v: %v, head %d, attempt %d, depth %d, %s %s\n", p.Claim, p.State, p.Head, p.Attempt, p.Depth, p.Reason, p.Error)
-	}
-	return b.String()
 }

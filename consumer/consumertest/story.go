@@ -80,3 +80,14 @@ func describeEvent(e messages.Event) string {
 }
 
 func headText(h messages.Head) string { return fmt.Sprintf("%s/%d@%d", h.Topic, h.Partition, h.Offset) }
+
+// describe is for the texts of failures.
+func (k *Kit) describe() string {
+	var b strings.Builder
+	st := k.Status()
+	fmt.Fprintf(&b, "phase %s, health %+v\n", st.Phase, st.Health)
+	for _, p := range st.Partitions {
+		fmt.Fprintf(&b, "  %v: %v, head %d, attempt %d, depth %d, %s %s\n", p.Claim, p.State, p.Head, p.Attempt, p.Depth, p.Reason, p.Error)
+	}
+	return b.String()
+}
