@@ -1,0 +1,258 @@
+package member
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ottla-go/ottla/actors"
+)
+
+// tenure is one claim, from its assignment to its end. What the supervisor, the mailbox and the committer know of it
+// is in one place here; who may read which of it when is what the steps are about.
+type tenure struct {
+	p         *proc
+	at        tp
+	partition int32
+	number    int // of the partition's claims, over all processes
+
+	// The member's.
+	fenced  bool    // it is lost: no request has it any more
+	by      instant // to be given up by
+	toldAt  time.Duration
+	pressed bool // less than the reserve was left
+
+	// The supervisor's.
+	leaving, lost, flushing, gone bool
+	cancelled                     bool // contexts have ended
+	abandoned                     bool
+	deadline                      time.Duration
+	timer                         *appointment
+
+	// The mailbox's.
+	backlog actors.Backlog
+	seek    uint64
+	flight  *flight
+
+	// The source's.
+	open     bool
+	fetching bool
+	position int64
+
+	// The committer's.
+	closed            bool
+	note              offer // the newest
+	said, sent, acked int   // notes, counted
+	urgent            bool
+	settled           func() // whoever waits for said to be acked
+}
+
+// assigned: the member tells it to the supervisor.
+func (p *proc) assigned(at tp) {
+	k := &tenure{p: p, at: at, partition: at.partition}
+	k.note.k, k.note.next = k, -1
+	p.live[at] = k
+	p.s.ledger.owns(k)
+	p.desk(func() {
+		if p.current[k.partition] != nil {
+			p.waiting[k.partition] = k // until the earlier one has ended
+		} else {
+			p.take(k)
+		}
+	})
+}
+
+func (p *proc) revoked(now instant, k *tenure, by instant) {
+	k.by, k.toldAt = by, p.s.now
+	k.pressed = k.pressed || now.until(by) < p.m.reserve()
+	p.asked[k] = true
+	p.s.ledger.expect(k)
+	deadline := p.s.now + now.until(by)
+	p.desk(func() {
+		switch {
+		case p.waiting[k.partition] == k:
+			delete(p.waiting, k.partition)
+			p.release(k)
+		case k.gone:
+			p.release(k)
+		default:
+			p.giveUp(k, deadline)
+		}
+	})
+}
+
+// lost: the fence stands before the supervisor's inbox.
+func (p *proc) lost(k *tenure, err error) {
+	k.fenced = true
+	delete(p.live, k.at)
+	delete(p.asked, k)
+	p.s.ledger.lost(k, err)
+	p.desk(func() {
+		switch {
+		case p.waiting[k.partition] == k:
+			delete(p.waiting, k.partition)
+		case !k.gone && !k.lost:
+			k.lost, k.cancelled = true, true
+			k.detach()
+			p.commits.close(k)
+			if k.flight == nil {
+				p.letGo(k)
+			} else {
+				k.heed()
+				p.grace(k)
+			}
+		}
+	})
+}
+
+// desk is the supervisor: one message after the other.
+func (p *proc) desk(f func()) {
+	p.inbox = append(p.inbox, f)
+	p.read()
+}
+
+func (p *proc) read() {
+	if p.reading || len(p.inbox) == 0 {
+		return
+	}
+	p.reading = true
+	p.after(max(p.jitter()/4, p.stalled-p.s.now), func() {
+		p.reading = false
+		if p.s.now < p.stalled { // meanwhile
+			p.read()
+			return
+		}
+		f := p.inbox[0]
+		p.inbox = p.inbox[1:]
+		f()
+		p.read()
+	})
+}
+
+// later is a timer of the supervisor's.
+func (k *tenure) later(d time.Duration, f func()) {
+	k.timer.cancel()
+	var a *appointment
+	a = k.p.after(d, func() {
+		k.p.desk(func() {
+			if !a.off {
+				f()
+			}
+		})
+	})
+	k.timer = a
+}
+
+// take begins a claim: where does it start?
+func (p *proc) take(k *tenure) {
+	p.current[k.partition] = k
+	p.commits.open = append(p.commits.open, k)
+	p.start(k)
+}
+
+func (p *proc) start(k *tenure) {
+	p.call(offsetWire, apiRead, 5*time.Second, readRequest{k.partition}, func(r reply) {
+		switch got, ok := r.body.(readReply); {
+		case k.closed || k.leaving || k.lost:
+		case !ok:
+			p.after(100*time.Millisecond, func() { p.start(k) })
+		default:
+			next := max(got.next, 0)
+			p.s.notef("p%d begins %v at %d", p.no, k.at, next)
+			k.note.next, k.note.attempts = next, got.attempts
+			k.seek = k.backlog.Await(next)
+			k.backlog.Carry(next, got.attempts)
+			k.open, k.position = true, next
+			k.fetch()
+		}
+	})
+}
+
+// detach ends what would still bring something in.
+func (k *tenure) detach() {
+	if !k.leaving {
+		k.leaving, k.open = true, false
+		k.timer.cancel()
+		k.backlog.Stop()
+	}
+}
+
+// giveUp ends a claim in order: the record in flight may finish until the deadline.
+func (p *proc) giveUp(k *tenure, deadline time.Duration) {
+	if k.lost || k.leaving && deadline >= k.deadline {
+		return
+	}
+	again := k.leaving
+	k.deadline = deadline
+	k.detach()
+	switch {
+	case k.flight == nil && !again:
+		p.flush(k)
+	case k.flushing:
+		k.later(max(0, k.deadline-p.s.now)+p.m.reserve()/2, func() { p.letGo(k) })
+	case !k.cancelled:
+		k.later(max(0, deadline-p.s.now), func() {
+			k.cancelled = true
+			k.heed()
+			p.grace(k)
+		})
+	}
+}
+
+// grace is for a handler whose context has ended; then it is left behind.
+func (p *proc) grace(k *tenure) {
+	k.later(min(p.m.reserve()/4, 2*time.Second), func() {
+		if k.flight != nil {
+			p.s.notef("p%d abandons %v at %d", p.no, k.at, k.flight.offset)
+			k.abandoned = true
+			p.flush(k)
+		}
+	})
+}
+
+// flush commits what is finished, then lets go.
+func (p *proc) flush(k *tenure) {
+	if k.flushing || k.gone {
+		return
+	}
+	k.flushing = true
+	if k.lost || k.said == k.acked {
+		p.letGo(k)
+		return
+	}
+	k.later(max(0, k.deadline-p.s.now)+p.m.reserve()/2, func() { p.letGo(k) })
+	k.settled = func() { p.desk(func() { p.letGo(k) }) }
+	k.urgent = true
+	p.commits.hurry()
+}
+
+// letGo is the end of a claim: it is closed before anybody else can own the partition.
+func (p *proc) letGo(k *tenure) {
+	if k.gone {
+		return
+	}
+	k.gone = true
+	k.timer.cancel()
+	p.commits.close(k)
+	if !k.lost {
+		p.release(k)
+	}
+	delete(p.current, k.partition)
+	if next := p.waiting[k.partition]; next != nil {
+		delete(p.waiting, k.partition)
+		p.take(next)
+	}
+}
+
+// release tells the member, which looks whether it is the claim of now.
+func (p *proc) release(k *tenure) {
+	p.after(p.jitter()/4, func() {
+		if p.live[k.at] == k && p.asked[k] {
+			delete(p.live, k.at)
+			delete(p.asked, k)
+			p.feed(released{[]tp{k.at}})
+		}
+	})
+}
+
+// late says that a claim was lost because it was not given up in time.
+func late(err error) bool { return errors.Is(err, ErrRevokeTimeout) }

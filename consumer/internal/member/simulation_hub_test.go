@@ -1,0 +1,237 @@
+package member
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// groupState is what Kafka calls the group's state.
+type groupState int
+
+const (
+	groupEmpty      groupState = iota
+	groupPreparing             // waits for all joins
+	groupCompleting            // waits for the leader's sync
+	groupStable
+)
+
+// hub is the group on its coordinator. Like the real one, it compares a commit's member and generation, and never asks
+// who owns the partition.
+type hub struct {
+	s      *sim
+	broker int           // that is the coordinator
+	away   time.Duration // it answers nothing before this time
+	named  int           // ids that were given
+
+	state      groupState
+	generation int32
+	leader     string
+	seats      map[string]*seat
+	pending    map[string]*appointment // ids that were given and have not joined: they are waited for
+	deadline   *appointment
+	record     groupRecord
+
+	committed map[int32]int64
+	attempts  map[int32]int
+}
+
+// seat is a member, as the coordinator knows it.
+type seat struct {
+	id      string
+	asked   joinRequest // the last one
+	joining *call
+	syncing *call
+	synced  bool
+	share   []tp
+	session *appointment
+}
+
+// groupRecord is what the next coordinator reads: the last generation that got its assignment.
+type groupRecord struct {
+	generation int32
+	leader     string
+	seats      []seat
+}
+
+type (
+	joinRequest struct {
+		member     string
+		generation int32
+		owned      []tp
+	}
+	joinReply struct {
+		member, leader string
+		generation     int32
+		seats          []seat // for the leader
+	}
+	syncRequest struct {
+		member     string
+		generation int32
+		shares     map[string][]tp // nil: a follower's
+	}
+	memberRequest struct { // a heartbeat, or a leave
+		member     string
+		generation int32
+	}
+	commitRequest struct {
+		who  standing
+		list []offer
+	}
+	readRequest struct{ partition int32 }
+	readReply   struct {
+		next     int64 // -1: nothing is committed
+		attempts int
+	}
+)
+
+func newHub(s *sim) *hub {
+	return &hub{
+		s: s, seats: map[string]*seat{}, pending: map[string]*appointment{},
+		committed: map[int32]int64{}, attempts: map[int32]int{},
+	}
+}
+
+func (h *hub) addr() string { return fmt.Sprint("b", h.broker) }
+
+// take carries a request out. It is answered now or later.
+func (h *hub) take(c *call) {
+	if c.api == apiFind {
+		c.answer(reply{body: h.addr()})
+		return
+	}
+	switch {
+	case c.w.addr != h.addr():
+		c.answer(reply{code: sarama.ErrNotCoordinatorForConsumer})
+		return
+	case h.s.now < h.away:
+		return // nobody is there
+	}
+	switch q := c.body.(type) {
+	case joinRequest:
+		h.join(c, q)
+	case syncRequest:
+		h.sync(c, q)
+	case memberRequest:
+		if c.api == apiLeave {
+			c.answer(reply{code: h.leave(q)})
+		} else {
+			c.answer(reply{code: h.beat(q)})
+		}
+	case commitRequest:
+		c.answer(reply{code: h.commit(c, q)})
+	case readRequest:
+		r := readReply{next: -1}
+		if next, ok := h.committed[q.partition]; ok {
+			r = readReply{next, h.attempts[q.partition]}
+		}
+		c.answer(reply{body: r})
+	}
+}
+
+func (h *hub) known(id string, generation int32) (*seat, sarama.KError) {
+	m := h.seats[id]
+	switch {
+	case m == nil:
+		return nil, sarama.ErrUnknownMemberId
+	case generation != h.generation:
+		return nil, sarama.ErrIllegalGeneration
+	default:
+		return m, sarama.ErrNoError
+	}
+}
+
+// touch sets the session's timer anew. A member that waits for a join or a sync is alive.
+func (h *hub) touch(m *seat) {
+	m.session.cancel()
+	m.session = h.s.after(h.s.rules.session, func() {
+		if h.seats[m.id] == m && m.joining == nil && m.syncing == nil {
+			h.s.notef("the session of %s is over", m.id)
+			h.remove(m)
+		}
+	})
+}
+
+func (h *hub) beat(q memberRequest) sarama.KError {
+	m, k := h.known(q.member, q.generation)
+	if m == nil {
+		return k
+	}
+	h.touch(m)
+	if h.state == groupPreparing {
+		return sarama.ErrRebalanceInProgress
+	}
+	return k
+}
+
+func (h *hub) leave(q memberRequest) sarama.KError {
+	if t := h.pending[q.member]; t != nil {
+		t.cancel()
+		delete(h.pending, q.member)
+		h.tryComplete()
+		return sarama.ErrNoError
+	}
+	m := h.seats[q.member]
+	if m == nil {
+		return sarama.ErrUnknownMemberId
+	}
+	h.s.notef("%s leaves", q.member)
+	h.remove(m)
+	return sarama.ErrNoError
+}
+
+func (h *hub) commit(c *call, q commitRequest) sarama.KError {
+	m, k := h.known(q.who.member, q.who.generation)
+	switch {
+	case m == nil:
+		return k
+	case h.state == groupCompleting:
+		return sarama.ErrRebalanceInProgress
+	}
+	h.touch(m)
+	for _, o := range q.list {
+		h.s.ledger.commits(c, o)
+		h.committed[o.k.partition], h.attempts[o.k.partition] = o.next, o.attempts
+	}
+	return k
+}
+
+// resign has another broker take over, which knows no more than the record. Who waits is not answered: its connection
+// ends with the broker.
+func (h *hub) resign() {
+	for _, m := range h.ordered() {
+		m.session.cancel()
+		h.answerJoin(m, reply{code: sarama.ErrNotCoordinatorForConsumer})
+		h.answerSync(m, reply{code: sarama.ErrNotCoordinatorForConsumer})
+	}
+	for _, t := range h.pending {
+		t.cancel()
+	}
+	h.deadline.cancel()
+	h.broker = (h.broker + 1) % 3
+	h.state, h.seats, h.pending = groupEmpty, map[string]*seat{}, map[string]*appointment{}
+	h.generation, h.leader = h.record.generation, h.record.leader
+	for _, m := range h.record.seats {
+		h.state = groupStable
+		h.seats[m.id] = &m
+		h.touch(&m)
+	}
+}
+
+// write makes the record.
+func (h *hub) write() {
+	h.record = groupRecord{generation: h.generation, leader: h.leader}
+	for _, m := range h.ordered() {
+		h.record.seats = append(h.record.seats, seat{id: m.id, asked: m.asked, share: m.share, synced: true})
+	}
+}
+
+func (h *hub) ordered() (all []*seat) {
+	for _, id := range slices.Sorted(maps.Keys(h.seats)) {
+		all = append(all, h.seats[id])
+	}
+	return all
+}

@@ -1,0 +1,262 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// proc is one process: the machine, and in small what stands around it. Its goroutines are steps that come one after
+// the other with pauses between them; a process that is frozen takes none.
+type proc struct {
+	s    *sim
+	no   int
+	r    *rand.Rand
+	m    *machine
+	wake *appointment
+
+	dead bool // nothing of it happens any more
+	gone bool // it was told to end, or is dead
+
+	addr       string   // of the coordinator; "": not known
+	who        standing // what commits carry
+	wires      [wires]*wire
+	deaf, mute bool // its cable is cut: nothing goes out, nothing comes in
+	mishaps    map[api][]mishap
+
+	frozen    time.Duration // until then
+	frozenAt  time.Duration
+	asleep    bool // and the monotonic clock stands still
+	slept     time.Duration
+	late      []func() // what has come meanwhile
+	hampered  time.Duration
+	stalled   time.Duration // the supervisor reads nothing before
+	inbox     []func()
+	reading   bool
+	live      map[tp]*tenure // as the member knows them
+	asked     map[*tenure]bool
+	current   map[int32]*tenure // as the supervisor knows them
+	waiting   map[int32]*tenure // until their predecessor is gone
+	commits   *commits
+	whims     []whim          // of the next handlers
+	hiccups   []time.Duration // of the committer
+	slowPlans []time.Duration
+}
+
+// standing is conn.Identity: what requests carry, and which coordinator it was read before.
+type standing struct {
+	member     string
+	generation int32
+	epoch      int
+}
+
+// begin starts a process.
+func (s *sim) begin(no int) {
+	if s.procs[no] != nil {
+		return
+	}
+	p := &proc{
+		s: s, no: no, r: s.dice(1, uint64(no)), m: newMachine(s.rules), who: standing{generation: -1}, mishaps: map[api][]mishap{},
+		live: map[tp]*tenure{}, asked: map[*tenure]bool{}, current: map[int32]*tenure{}, waiting: map[int32]*tenure{},
+	}
+	p.commits = &commits{p: p}
+	s.procs[no] = p
+	p.feed(start{})
+}
+
+func (p *proc) String() string {
+	return fmt.Sprintf("p%d %v member %q generation %d, owns %d", p.no, p.m.phase, p.m.memberID, p.m.generation, len(p.m.owned))
+}
+
+func (p *proc) jitter() time.Duration { return time.Duration(100+p.r.IntN(2900)) * time.Microsecond }
+
+// clock is the process's reading of both clocks.
+func (p *proc) clock() instant { return instant{mono: p.s.now - p.slept + 1, wall: p.s.now + 1} }
+
+// run takes a step of the process, now or when it is not frozen any more.
+func (p *proc) run(f func()) {
+	switch {
+	case p.dead:
+	case p.s.now < p.frozen:
+		p.late = append(p.late, f)
+	default:
+		f()
+	}
+}
+
+func (p *proc) after(d time.Duration, f func()) (a *appointment) {
+	a = p.s.after(d, func() {
+		p.run(func() {
+			if !a.off {
+				f()
+			}
+		})
+	})
+	return a
+}
+
+// freeze stops the process, as SIGSTOP does; asleep: with its machine, whose monotonic clock stands still.
+func (p *proc) freeze(d time.Duration, asleep bool) {
+	if p.s.now < p.frozen {
+		return
+	}
+	p.frozen, p.frozenAt, p.asleep = p.s.now+d, p.s.now, asleep
+	p.hampered = max(p.hampered, p.frozen)
+	p.s.after(d, p.thaw)
+}
+
+func (p *proc) thaw() {
+	if p.dead || p.frozen == 0 || p.s.now < p.frozen {
+		return
+	}
+	p.frozen = 0
+	if p.asleep {
+		p.slept += p.s.now - p.frozenAt
+	}
+	late := p.late
+	p.late = nil
+	for _, f := range late { // all at once, so in any order
+		p.s.after(p.jitter(), func() { p.run(f) })
+	}
+	d := p.jitter()
+	if p.asleep { // the timer has slept, too; the loop compares the clocks every second
+		d = time.Duration(p.r.Int64N(int64(glance)))
+	}
+	p.after(d, func() { p.feed(tick{}) })
+}
+
+// relieve ends what disturbs it.
+func (p *proc) relieve() {
+	p.deaf, p.mute, p.whims, p.hiccups, p.slowPlans = false, false, nil, nil, nil
+	p.stalled = 0
+	if p.frozen > p.s.now {
+		p.frozen = p.s.now
+	}
+	p.thaw()
+}
+
+// drain has it give everything up and leave; by is how long that may take, 0: as long as it takes.
+func (p *proc) drain(by time.Duration) {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	p.run(func() {
+		e := stop{}
+		if by > 0 {
+			e.by = p.clock().add(by)
+			p.after(by, func() { p.feed(cut{}) })
+		}
+		p.feed(e)
+	})
+}
+
+// kill ends it as kill -9 does: what is on the wire may arrive, nothing follows.
+func (p *proc) kill() {
+	p.dead, p.gone = true, true
+	for _, w := range p.wires {
+		if w != nil {
+			w.dead, w.waiting = true, nil
+		}
+	}
+}
+
+// feed gives the machine one event, and does what it wants.
+func (p *proc) feed(ev event) {
+	if p.dead {
+		return
+	}
+	if e, ok := ev.(released); ok && p.s.tell {
+		p.s.notef("p%d has released %v", p.no, e.tps)
+	}
+	now := p.clock()
+	for _, a := range p.m.step(now, ev) {
+		if p.s.tell {
+			p.s.notef("p%d %s", p.no, describe(a))
+		}
+		p.do(now, a)
+	}
+	p.wake.cancel()
+	if next := p.m.next(); !p.dead && !next.never() {
+		p.wake = p.after(max(p.clock().until(next), 0), func() { p.feed(tick{}) })
+	}
+}
+
+// do carries one action out.
+func (p *proc) do(now instant, a action) {
+	switch a := a.(type) {
+	case useCoordinator:
+		p.move(a.addr)
+	case identify:
+		p.who.member, p.who.generation = a.member, a.generation
+		p.commits.poke(true)
+	case assign:
+		for _, at := range a.tps {
+			p.assigned(at)
+		}
+	case revoke:
+		for _, at := range a.tps {
+			p.revoked(now, p.live[at], a.by)
+		}
+	case lose:
+		for _, at := range a.tps {
+			p.lost(p.live[at], a.err)
+		}
+	case fail:
+		p.s.ledger.violate("a membership has failed", "p%d: %v", p.no, a.err)
+	case end:
+		p.kill()
+	default:
+		p.ask(a)
+	}
+}
+
+// ask makes the request that the machine wants.
+func (p *proc) ask(a action) {
+	const limit = 5 * time.Second
+	long := p.m.rebalance + limit
+	switch a := a.(type) {
+	case findCoordinator:
+		p.call(findWire, apiFind, limit, nil, func(r reply) {
+			addr, _ := r.body.(string)
+			p.feed(found{seq: a.seq, addr: addr, err: r.fault()})
+		})
+	case sendJoin:
+		if a.member == "" {
+			long = limit
+		}
+		p.call(joinWire, apiJoin, long, joinRequest{a.member, a.generation, a.owned}, func(r reply) {
+			j, _ := r.body.(joinReply)
+			p.feed(joined{
+				seq: a.seq, err: r.fault(), timedOut: r.timedOut, member: j.member, generation: j.generation,
+				protocol: "p", leader: j.leader, members: j.seats,
+			})
+		})
+	case makePlan:
+		d := p.jitter()
+		if len(p.slowPlans) > 0 {
+			d, p.slowPlans = p.slowPlans[0], p.slowPlans[1:]
+		}
+		p.after(d, func() {
+			seats, _ := a.members.([]seat)
+			if len(seats) == 0 { // as with KIP-814: somebody else has it
+				p.feed(planned{seq: a.seq, err: errors.New("no members")})
+				return
+			}
+			p.feed(planned{seq: a.seq, plan: divide(seats, p.s.partitions, p.m.cooperative, a.generation)})
+		})
+	case sendSync:
+		sent := p.clock()
+		shares, _ := a.plan.(map[string][]tp)
+		p.call(joinWire, apiSync, long, syncRequest{a.member, a.generation, shares}, func(r reply) {
+			share, _ := r.body.([]tp)
+			p.feed(synced{a.seq, sent, r.fault(), share})
+		})
+	case sendHeartbeat:
+		sent := p.clock()
+		p.call(beatWire, apiBeat, limit, memberRequest{a.member, a.generation}, func(r reply) { p.feed(beaten{a.seq, sent, r.fault()}) })
+	case sendLeave:
+		p.call(beatWire, apiLeave, limit, memberRequest{a.member, -1}, func(r reply) { p.feed(left{a.seq, r.fault()}) })
+	}
+}
