@@ -29,7 +29,9 @@ func (m *machine) onBeat(now, sent instant, err error) {
 		m.beatAt = sent.add(min(m.rules.heartbeat, max(fresh, sent.mono-m.freshAt.mono)))
 		if err == nil {
 			m.lastOK = sent
-			m.keep(sent)
+			if m.seated { // else the group waits for our sync, and not for ever
+				m.keep(sent)
+			}
 			break
 		}
 		if m.phase == joining && sent.after(m.joinedAt) {

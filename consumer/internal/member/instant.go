@@ -28,6 +28,14 @@ func either(a, b instant) instant { return instant{min(a.mono, b.mono), min(a.wa
 // after orders two readings of this process; only the monotonic clock can.
 func (t instant) after(u instant) bool { return t.mono > u.mono }
 
+// later is the one of two readings of this process that was taken after the other.
+func later(a, b instant) instant {
+	if a.after(b) {
+		return a
+	}
+	return b
+}
+
 // clock reads instants.
 type clock struct{ zero time.Time }
 

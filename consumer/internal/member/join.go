@@ -56,6 +56,12 @@ func (m *machine) onJoined(now instant, e joined) {
 // enter: the group has a generation, and we are in it.
 func (m *machine) enter(now instant, e joined) {
 	m.praise()
+	if e.generation != m.generation {
+		m.seated = false
+		if m.generation >= 0 { // it was made after the last answer of the one before, and waits for our sync from then on
+			m.keep(later(m.answered, m.lastOK))
+		}
+	}
 	m.identify(e.member, e.generation)
 	m.protocol, m.reason = e.protocol, ""
 	m.leader = e.leader == e.member

@@ -55,6 +55,7 @@ type machine struct {
 	owned   map[tp]*claim
 	target  map[tp]bool // the last assignment
 	claimed []tp        // what the last join said that we own
+	seated  bool        // the sync of this generation was answered: the group does not wait for it
 
 	lease    instant // the broker keeps our session until then
 	place    instant // and, whatever the group does, our place in it until then

@@ -24,10 +24,15 @@ func (m *Member) request(limit time.Duration, f func(ctx context.Context) any) {
 	})
 }
 
-// joinLimit: the broker may wait for all of the rebalance timeout before it answers a join or a sync.
-func (m *Member) joinLimit() time.Duration {
-	return m.options.RebalanceTimeout + m.options.RequestTimeout
-}
+// joinLimit is how long a join waits before it is sent again, over a new connection. The broker may rightly wait for all
+// of the rebalance timeout, and for longer where another member has a longer one; it takes a second join in the place of
+// the first. But a join may also have gone astray, on a connection that was idle for days and that something in between
+// has forgotten, while heartbeats on theirs are answered: then the group must have another one before it gives away what
+// this member has.
+func joinLimit(rebalance, request time.Duration) time.Duration { return max(rebalance/2, request) }
+
+// syncLimit: the broker may wait for all of the rebalance timeout before it answers a sync.
+func syncLimit(rebalance, request time.Duration) time.Duration { return rebalance + request }
 
 func (m *Member) find(a findCoordinator) {
 	m.request(m.options.RequestTimeout, func(ctx context.Context) any {
@@ -44,7 +49,7 @@ func (m *Member) join(a sendJoin) {
 	if a.reason != "" {
 		q.Reason = &a.reason
 	}
-	limit := m.joinLimit()
+	limit := joinLimit(m.options.RebalanceTimeout, m.options.RequestTimeout)
 	if a.member == "" && q.GroupInstanceId == nil && q.Version >= 4 { // KIP-394: it is answered with an id, and at once
 		limit = m.options.RequestTimeout
 	}
@@ -77,7 +82,7 @@ func (m *Member) sync(a sendSync) {
 	if m.options.Cluster.Version().IsAtLeast(sarama.V2_5_0_0) { // KIP-559
 		q.Version, q.ProtocolType, q.ProtocolName = 5, &typ, &a.protocol
 	}
-	m.request(m.joinLimit(), func(ctx context.Context) any {
+	m.request(syncLimit(m.options.RebalanceTimeout, m.options.RequestTimeout), func(ctx context.Context) any {
 		sent := m.clock.now()
 		p, err := conn.Call(ctx, m.options.Coordinator, conn.Joins, func(c conn.Conn) (*sarama.SyncGroupResponse, error) { return c.SyncGroup(q) })
 		if err == nil {

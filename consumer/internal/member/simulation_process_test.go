@@ -215,7 +215,6 @@ func (p *proc) do(now instant, a action) {
 // ask makes the request that the machine wants.
 func (p *proc) ask(a action) {
 	const limit = 5 * time.Second
-	long := p.m.rebalance + limit
 	switch a := a.(type) {
 	case findCoordinator:
 		p.call(findWire, apiFind, limit, nil, func(r reply) {
@@ -223,8 +222,9 @@ func (p *proc) ask(a action) {
 			p.feed(found{seq: a.seq, addr: addr, err: r.fault()})
 		})
 	case sendJoin:
-		if a.member == "" {
-			long = limit
+		long := limit
+		if a.member != "" {
+			long = joinLimit(p.m.rebalance, limit)
 		}
 		p.call(joinWire, apiJoin, long, joinRequest{a.member, a.generation, a.owned}, func(r reply) {
 			j, _ := r.body.(joinReply)
@@ -249,7 +249,7 @@ func (p *proc) ask(a action) {
 	case sendSync:
 		sent := p.clock()
 		shares, _ := a.plan.(map[string][]tp)
-		p.call(joinWire, apiSync, long, syncRequest{a.member, a.generation, shares}, func(r reply) {
+		p.call(joinWire, apiSync, syncLimit(p.m.rebalance, limit), syncRequest{a.member, a.generation, shares}, func(r reply) {
 			share, _ := r.body.([]tp)
 			p.feed(synced{a.seq, sent, r.fault(), share})
 		})

@@ -37,7 +37,7 @@ func (m *machine) onSynced(now instant, e synced) {
 	}
 	m.praise()
 	m.calm()
-	m.phase, m.lastOK = stable, e.sent
+	m.phase, m.lastOK, m.seated = stable, e.sent, true
 	if m.freshAt = now; m.beat == 0 && m.beatAt.after(now.add(fresh)) {
 		m.beatAt = now.add(fresh)
 	}
