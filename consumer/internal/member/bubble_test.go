@@ -34,7 +34,9 @@ func scriptedBehind(t *testing.T, c *membertest.Cluster, all *ownership, name st
 	for _, f := range change {
 		f(&o)
 	}
-	o.Coordinator = conn.NewCoordinator(c.Dial, o.InstanceID)
+	if o.Coordinator == nil {
+		o.Coordinator = conn.NewCoordinator(c.Dial, o.InstanceID)
+	}
 	r.m = New(o, front(o.Coordinator, r))
 	t.Cleanup(func() {
 		r.m.Close()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -378,6 +379,50 @@ type thinking struct {
 func (s thinking) Plan(m map[string]sarama.ConsumerGroupMemberMetadata, t map[string][]int32) (sarama.BalanceStrategyPlan, error) {
 	s.plan()
 	return s.BalanceStrategy.Plan(m, t)
+}
+
+// astray is a connection on which joins get lost without a word.
+type astray struct {
+	conn.Conn
+
+	on   *atomic.Bool
+	dead chan struct{}
+	once *sync.Once
+}
+
+func (a astray) JoinGroup(q *sarama.JoinGroupRequest) (*sarama.JoinGroupResponse, error) {
+	if !a.on.CompareAndSwap(true, false) {
+		return a.Conn.JoinGroup(q)
+	}
+	<-a.dead
+	return nil, errors.New("killed")
+}
+
+func (a astray) Kill() {
+	a.once.Do(func() { close(a.dead) })
+	a.Conn.Kill()
+}
+
+// A join gets lost: the connection was idle for days, and something in between has forgotten it. Heartbeats, on theirs,
+// are answered well. The group has another join before it gives away what the member owns.
+func TestAJoinThatGetsLostIsSentAgainInTime(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, c *membertest.Cluster, all *ownership) {
+		var on atomic.Bool
+		a := scripted(t, c, all, "a", func(o *Options) {
+			o.Coordinator = conn.NewCoordinator(func(addr string) conn.Conn {
+				return astray{c.Dial(addr), &on, make(chan struct{}), &sync.Once{}}
+			}, "")
+		})
+		a.await(t, "owns all", owns(4))
+		calm()
+		on.Store(true)
+		began := time.Now()
+		b := scripted(t, c, all, "b")
+		b.await(t, "owns its half", owns(2))
+		if took := time.Since(began); took > 40*time.Second || a.losses() > 0 {
+			t.Errorf("took %v, lost %v; the group waits for 60 s", took, a.lost)
+		}
+	})
 }
 
 // A member stops while the leader thinks about its plan for longer than there is time. It leaves all the same.

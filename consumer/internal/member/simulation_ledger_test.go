@@ -1,7 +1,9 @@
 package member
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,16 +87,13 @@ func (l *ledger) begins(k *tenure, offset int64, attempt int) {
 	if a.done[offset] {
 		l.duplicates++
 	}
-	var running []*tenure
+	a.running = slices.DeleteFunc(a.running, func(o *tenure) bool { return o.p.dead || o.flight == nil || o == k })
 	for _, o := range a.running {
-		if o.p.dead || o.flight == nil {
-			continue
-		}
-		if running = append(running, o); o != k && !o.ended() && !k.ended() {
+		if !o.ended() && !k.ended() {
 			l.violate("two handlers", "p%d handles %d@%d while p%d handles %d", k.p.no, k.partition, offset, o.p.no, o.flight.offset)
 		}
 	}
-	a.running = append(running, k)
+	a.running = append(a.running, k)
 }
 
 // ends: a handler has returned.
@@ -143,7 +142,7 @@ func (l *ledger) commits(c *call, o offer) {
 
 // lost: the member has told it.
 func (l *ledger) lost(k *tenure, err error) {
-	if late(err) && !k.pressed && k.p.hampered < k.toldAt {
+	if errors.Is(err, ErrRevokeTimeout) && !k.pressed && k.p.hampered < k.toldAt {
 		l.violate("not released by its deadline", "p%d, %v: %v", k.p.no, k.at, err)
 	}
 }
@@ -156,12 +155,21 @@ func (l *ledger) expect(k *tenure) {
 		case p.dead || p.live[k.at] != k:
 		case p.clock().until(k.by)+p.m.reserve() > 0: // it was asleep, or has got another deadline
 			l.expect(k)
-		case l.s.now < p.hampered+p.m.reserve(): // then nothing was read, or nothing was done
-			l.s.after(p.hampered+p.m.reserve()-l.s.now, func() { l.expect(k) })
+		case l.s.now < p.excuse(k): // then nothing was read, or nothing was done
+			l.s.after(p.excuse(k)-l.s.now, func() { l.expect(k) })
 		default:
 			l.violate("neither released nor lost by its deadline", "p%d, %v, told at %v", p.no, k.at, k.toldAt)
 		}
 	})
+}
+
+// excuse is until when a claim may go on past its deadline because its process was held up. Where the group does not wait,
+// the member itself counts it as lost, whatever its supervisor does.
+func (p *proc) excuse(k *tenure) time.Duration {
+	if c := p.m.owned[k.at]; c != nil && !c.over.never() {
+		return p.thawed + glance
+	}
+	return p.hampered + p.m.reserve()
 }
 
 // open says what is not handled, or not committed; "": nothing.

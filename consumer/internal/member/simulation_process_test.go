@@ -1,7 +1,6 @@
 package member
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -29,9 +28,10 @@ type proc struct {
 	frozenAt  time.Duration
 	asleep    bool // and the monotonic clock stands still
 	slept     time.Duration
-	late      []func() // what has come meanwhile
-	hampered  time.Duration
+	late      []func()      // what has come meanwhile
+	thawed    time.Duration // when it was frozen last
 	stalled   time.Duration // the supervisor reads nothing before
+	hampered  time.Duration // the later of both
 	inbox     []func()
 	reading   bool
 	live      map[tp]*tenure // as the member knows them
@@ -102,7 +102,7 @@ func (p *proc) freeze(d time.Duration, asleep bool) {
 		return
 	}
 	p.frozen, p.frozenAt, p.asleep = p.s.now+d, p.s.now, asleep
-	p.hampered = max(p.hampered, p.frozen)
+	p.thawed, p.hampered = p.frozen, max(p.hampered, p.frozen)
 	p.s.after(d, p.thaw)
 }
 
@@ -172,7 +172,7 @@ func (p *proc) feed(ev event) {
 	}
 	now := p.clock()
 	for _, a := range p.m.step(now, ev) {
-		if p.s.tell {
+		if _, beat := a.(sendHeartbeat); p.s.tell && (!beat || *stepsWhole) {
 			p.s.notef("p%d %s", p.no, describe(a))
 		}
 		p.do(now, a)
@@ -180,83 +180,5 @@ func (p *proc) feed(ev event) {
 	p.wake.cancel()
 	if next := p.m.next(); !p.dead && !next.never() {
 		p.wake = p.after(max(p.clock().until(next), 0), func() { p.feed(tick{}) })
-	}
-}
-
-// do carries one action out.
-func (p *proc) do(now instant, a action) {
-	switch a := a.(type) {
-	case useCoordinator:
-		p.move(a.addr)
-	case identify:
-		p.who.member, p.who.generation = a.member, a.generation
-		p.commits.poke(true)
-	case assign:
-		for _, at := range a.tps {
-			p.assigned(at)
-		}
-	case revoke:
-		for _, at := range a.tps {
-			p.revoked(now, p.live[at], a.by)
-		}
-	case lose:
-		for _, at := range a.tps {
-			p.lost(p.live[at], a.err)
-		}
-	case fail:
-		p.s.ledger.violate("a membership has failed", "p%d: %v", p.no, a.err)
-	case end:
-		p.kill()
-	default:
-		p.ask(a)
-	}
-}
-
-// ask makes the request that the machine wants.
-func (p *proc) ask(a action) {
-	const limit = 5 * time.Second
-	switch a := a.(type) {
-	case findCoordinator:
-		p.call(findWire, apiFind, limit, nil, func(r reply) {
-			addr, _ := r.body.(string)
-			p.feed(found{seq: a.seq, addr: addr, err: r.fault()})
-		})
-	case sendJoin:
-		long := limit
-		if a.member != "" {
-			long = joinLimit(p.m.rebalance, limit)
-		}
-		p.call(joinWire, apiJoin, long, joinRequest{a.member, a.generation, a.owned}, func(r reply) {
-			j, _ := r.body.(joinReply)
-			p.feed(joined{
-				seq: a.seq, err: r.fault(), timedOut: r.timedOut, member: j.member, generation: j.generation,
-				protocol: "p", leader: j.leader, members: j.seats,
-			})
-		})
-	case makePlan:
-		d := p.jitter()
-		if len(p.slowPlans) > 0 {
-			d, p.slowPlans = p.slowPlans[0], p.slowPlans[1:]
-		}
-		p.after(d, func() {
-			seats, _ := a.members.([]seat)
-			if len(seats) == 0 { // as with KIP-814: somebody else has it
-				p.feed(planned{seq: a.seq, err: errors.New("no members")})
-				return
-			}
-			p.feed(planned{seq: a.seq, plan: divide(seats, p.s.partitions, p.m.cooperative, a.generation)})
-		})
-	case sendSync:
-		sent := p.clock()
-		shares, _ := a.plan.(map[string][]tp)
-		p.call(joinWire, apiSync, syncLimit(p.m.rebalance, limit), syncRequest{a.member, a.generation, shares}, func(r reply) {
-			share, _ := r.body.([]tp)
-			p.feed(synced{a.seq, sent, r.fault(), share})
-		})
-	case sendHeartbeat:
-		sent := p.clock()
-		p.call(beatWire, apiBeat, limit, memberRequest{a.member, a.generation}, func(r reply) { p.feed(beaten{a.seq, sent, r.fault()}) })
-	case sendLeave:
-		p.call(beatWire, apiLeave, limit, memberRequest{a.member, -1}, func(r reply) { p.feed(left{a.seq, r.fault()}) })
 	}
 }

@@ -79,3 +79,24 @@ func TestStepsReplayExactly(t *testing.T) {
 		}
 	}
 }
+
+// Of a script that fails because of two of its events, these two are left.
+func TestStepsShrinkToWhatMatters(t *testing.T) {
+	sc := newScript(1)
+	for i := range sc.deeds {
+		switch i {
+		case 5:
+			sc.deeds[i].do = func(s *sim) { s.hub.named += 100 }
+		case 11:
+			sc.deeds[i].do = func(s *sim) {
+				if s.hub.named >= 100 {
+					s.ledger.violate("forged", "")
+				}
+			}
+		}
+	}
+	small, _ := sc.shrink("forged", 1000)
+	if len(small.deeds) != 2 || small.deeds[0].at != sc.deeds[5].at || small.deeds[1].at != sc.deeds[11].at {
+		t.Errorf("%s", small)
+	}
+}

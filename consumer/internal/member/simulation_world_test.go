@@ -15,6 +15,7 @@ type sim struct {
 	now    time.Duration
 	agenda agenda
 	made   int // appointments, in the order in which they were made
+	still  int // steps at this time
 
 	hub    *hub
 	shelf  *shelf
@@ -89,14 +90,18 @@ func (s *sim) stepUntil(limit time.Duration, ok func() bool) bool {
 		if a.off {
 			continue
 		}
-		s.now = a.at
-		s.ledger.steps++
+		if s.still++; a.at > s.now {
+			s.now, s.still = a.at, 0
+		}
+		if s.ledger.steps++; s.still > 10_000 {
+			s.ledger.violate("a hot loop", "%d steps in no time", s.still)
+		}
 		a.do()
 	}
 	return true
 }
 
-// patience is how long a group in peace may take: a session, a rebalance, the longest handler, and then some.
+// untroubled is how long a group in peace may take: a session, a rebalance, the longest handler, and then some.
 const untroubled = 10 * time.Minute
 
 // live runs a script to its end, and answers what was seen.
