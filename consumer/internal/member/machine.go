@@ -173,8 +173,12 @@ func (m *machine) advance(now instant) {
 func (m *machine) next() instant {
 	var t instant
 	earlier := func(x instant) {
-		if !x.never() && (t.never() || t.after(x)) {
+		switch {
+		case x.never():
+		case t.never():
 			t = x
+		default:
+			t = either(t, x) // after a sleep, one may come first by this clock, and the other by that
 		}
 	}
 	if m.phase == idle || m.phase == ended {

@@ -359,6 +359,26 @@ func TestWhatIsNeverReleasedIsLostInTheEnd(t *testing.T) {
 	}
 }
 
+// A machine that was suspended has clocks that went differently far. What comes next is what comes first by either.
+func TestWhatComesNextAfterASleep(t *testing.T) {
+	x := lay(t).member(0, 1)
+	x.beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync(1)
+	over := want[revoke](x).by.add(8 * time.Second)
+	sleep := func(d time.Duration) {
+		x.now.wall += d
+		if x.later(time.Millisecond); x.m.beat == 0 {
+			x.later(max(x.now.until(x.m.beatAt), 0))
+		}
+		x.beat(nil)
+	}
+	sleep(20 * time.Second)
+	sleep(20 * time.Second)
+	sleep(over.wall - time.Second - x.now.wall)
+	if d := x.now.until(x.m.next()); d > time.Second {
+		t.Errorf("it wants a tick in %v, and has to end a claim in a second, by the wall clock", d)
+	}
+}
+
 // Heartbeats come after 50 ms, then at doubling intervals, up to the usual one.
 func TestHeartbeatsAreCloseTogetherAfterAJoin(t *testing.T) {
 	x := lay(t).step(start{}).find().join("m", 1, "l")
