@@ -2,6 +2,7 @@ package member
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -13,12 +14,13 @@ import (
 // given up may still use one while the next one does.
 type assignors struct {
 	mu       sync.Mutex
+	logger   *slog.Logger
 	list     []sarama.BalanceStrategy
 	userData map[string][]byte // by strategy: what the last assignment carried, to be echoed (eager sticky needs it)
 }
 
-func newAssignors(list []sarama.BalanceStrategy) *assignors {
-	return &assignors{list: list, userData: map[string][]byte{}}
+func newAssignors(list []sarama.BalanceStrategy, logger *slog.Logger) *assignors {
+	return &assignors{list: list, logger: logger, userData: map[string][]byte{}}
 }
 
 // subscribe adds the member's metadata to a join, once for each strategy. Version 2 tells the generation that the
@@ -60,10 +62,14 @@ func (s *assignors) assigned(p *sarama.SyncGroupResponse, a sendSync) ([]tp, err
 	var tps []tp
 	for t, ps := range as.Topics {
 		for _, p := range ps {
+			if t == "" || p < 0 { // a claim of it would wait for ever
+				s.logger.Warn("the group's leader assigns what is no partition", slog.String("topic", t), slog.Int("partition", int(p)))
+				continue
+			}
 			tps = append(tps, tp{t, p})
 		}
 	}
-	return sorted(tps), nil
+	return slices.Compact(sorted(tps)), nil
 }
 
 func (s *assignors) named(protocol string) sarama.BalanceStrategy {
@@ -84,15 +90,15 @@ func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMe
 	if b == nil {
 		return nil, fmt.Errorf("the broker chose the balance strategy %q, which is not ours", a.protocol)
 	}
-	defer func() { // what other members wrote into their metadata must not end this process
+	defer func() {
 		if r := recover(); r != nil {
 			q, err = nil, fmt.Errorf("the balance strategy %q failed: %v", a.protocol, r)
 		}
 	}()
-	shares := sarama.BalanceStrategyPlan{}
-	if len(partitions) > 0 { // roundrobin takes no topics for an error
-		if shares, err = b.Plan(members, partitions); err != nil {
-			return nil, fmt.Errorf("the balance strategy %q: %w", a.protocol, err)
+	shares, err := shareOut(b, members, partitions)
+	if err != nil {
+		if shares, err = shareOut(b, s.sane(b, members, partitions), partitions); err != nil {
+			return nil, err
 		}
 	}
 	q = &sarama.SyncGroupRequest{}
@@ -106,4 +112,35 @@ func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMe
 		}
 	}
 	return q, nil
+}
+
+// shareOut asks the strategy for a plan. What other members wrote into their metadata must not end this process.
+func shareOut(b sarama.BalanceStrategy, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string][]int32) (plan sarama.BalanceStrategyPlan, err error) {
+	if len(partitions) == 0 { // roundrobin takes no topics for an error
+		return sarama.BalanceStrategyPlan{}, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			plan, err = nil, fmt.Errorf("the balance strategy %q failed: %v", b.Name(), r)
+		}
+	}()
+	if plan, err = b.Plan(members, partitions); err != nil {
+		return nil, fmt.Errorf("the balance strategy %q: %w", b.Name(), err)
+	}
+	return plan, nil
+}
+
+// sane is the members without the user data with which the strategy fails: one member's, by itself, would cost all
+// others their plan (sarama's sticky; Kafka's takes what it cannot read for nothing, StickyAssignor.java). What
+// the member owns and subscribes to stays: a cooperative leader must not give that to others at once.
+func (s *assignors) sane(b sarama.BalanceStrategy, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string][]int32) map[string]sarama.ConsumerGroupMemberMetadata {
+	sane := make(map[string]sarama.ConsumerGroupMemberMetadata, len(members))
+	for id, meta := range members {
+		if _, err := shareOut(b, map[string]sarama.ConsumerGroupMemberMetadata{id: meta}, partitions); err != nil {
+			s.logger.Warn("a member's user data cannot be used: the plan is made without it", slog.String("member", id), slog.Any("error", err))
+			meta.UserData = nil
+		}
+		sane[id] = meta
+	}
+	return sane
 }

@@ -43,7 +43,7 @@ func New(o Options, inbox supervisor.Inbox) *Member {
 	o = o.withDefaults()
 	m := &Member{
 		options: o, inbox: inbox, clock: newClock(), queue: newQueue(), done: make(chan struct{}),
-		assignors: newAssignors(o.Strategies), loop: newLoop(o, inbox),
+		assignors: newAssignors(o.Strategies, o.Logger), loop: newLoop(o, inbox),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	o.Coordinator.OnReport(m.report)

@@ -14,6 +14,8 @@ import (
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
 func encoded(t *testing.T, topics ...string) []byte {
 	t.Helper()
 	q := &sarama.JoinGroupRequest{}
@@ -25,7 +27,7 @@ func encoded(t *testing.T, topics ...string) []byte {
 
 // One member's metadata cannot be read. It gets nothing; the others are not kept from getting theirs.
 func TestAMemberWhoseMetadataCannotBeRead(t *testing.T) {
-	m := &Member{options: Options{Logger: slog.New(slog.DiscardHandler)}}
+	m := &Member{options: Options{Logger: quiet}}
 	good, strange := m.subscriptions([]sarama.GroupMember{
 		{MemberId: "a", Metadata: encoded(t, "t")},
 		{MemberId: "b", Metadata: []byte{0, 1, 0, 0, 0, 9}},
@@ -73,7 +75,7 @@ func TestDivide(t *testing.T) {
 	there := map[string][]int32{"t": {0}}
 	s := newAssignors([]sarama.BalanceStrategy{strategy{func() sarama.BalanceStrategyPlan {
 		return sarama.BalanceStrategyPlan{"a": {"t": {0}}}
-	}}})
+	}}}, quiet)
 	q, err := s.divide(makePlan{protocol: "own"}, members, there)
 	if err != nil || len(q.GroupAssignments) != 2 || q.GroupAssignments[1].MemberId != "b" || len(q.GroupAssignments[1].Assignment) == 0 {
 		t.Errorf("%+v, %v: everybody gets an assignment, also an empty one", q, err)
@@ -81,11 +83,11 @@ func TestDivide(t *testing.T) {
 	if _, err := s.divide(makePlan{protocol: "another"}, members, there); err == nil {
 		t.Error("a strategy from nowhere")
 	}
-	s = newAssignors([]sarama.BalanceStrategy{strategy{func() sarama.BalanceStrategyPlan { panic("metadata of another member's") }}})
+	s = newAssignors([]sarama.BalanceStrategy{strategy{func() sarama.BalanceStrategyPlan { panic("metadata of another member's") }}}, quiet)
 	if _, err := s.divide(makePlan{protocol: "own"}, members, there); err == nil || !strings.Contains(err.Error(), "metadata of another") {
 		t.Errorf("got %v: the process must not end", err)
 	}
-	s = newAssignors([]sarama.BalanceStrategy{sarama.NewBalanceStrategyRoundRobin()}) // takes no topics for an error
+	s = newAssignors([]sarama.BalanceStrategy{sarama.NewBalanceStrategyRoundRobin()}, quiet) // takes no topics for an error
 	if q, err := s.divide(makePlan{protocol: "roundrobin"}, members, nil); err != nil || len(q.GroupAssignments) != 2 {
 		t.Errorf("%+v, %v", q, err)
 	}
@@ -93,7 +95,7 @@ func TestDivide(t *testing.T) {
 
 // sticky is eager and keeps what was assigned in user data, which it wants back with the next subscription.
 func TestUserDataIsEchoed(t *testing.T) {
-	s := newAssignors([]sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()})
+	s := newAssignors([]sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}, quiet)
 	q := &sarama.SyncGroupRequest{}
 	if err := q.AddGroupAssignmentMember("m", &sarama.ConsumerGroupMemberAssignment{Topics: map[string][]int32{"t": {1, 0}}, UserData: []byte("letters")}); err != nil {
 		t.Fatal(err)
