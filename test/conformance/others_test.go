@@ -28,9 +28,12 @@ type plain struct {
 	stopped chan struct{}
 }
 
-// startPlain runs a cooperative-sticky ConsumerGroup with the times of cfg.
-func startPlain(t testing.TB, name string, cfg consumer.Config, o *owners, l *ledger) *plain {
+// startPlain runs a ConsumerGroup with the times of cfg: a cooperative-sticky one, unless other strategies are listed.
+func startPlain(t testing.TB, name string, cfg consumer.Config, o *owners, l *ledger, strategies ...sarama.BalanceStrategy) *plain {
 	t.Helper()
+	if strategies == nil {
+		strategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()}
+	}
 	c := sarama.NewConfig()
 	c.Version = sarama.V3_6_0_0
 	c.ClientID = name
@@ -42,7 +45,7 @@ func startPlain(t testing.TB, name string, cfg consumer.Config, o *owners, l *le
 	c.Consumer.Group.Heartbeat.Interval = cfg.HeartbeatInterval
 	c.Consumer.Group.Rebalance.Timeout = cfg.RebalanceTimeout
 	c.Consumer.Group.Rebalance.Retry.Backoff = 50 * time.Millisecond // 2 s, for which the whole group would wait
-	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()}
+	c.Consumer.Group.Rebalance.GroupStrategies = strategies
 	group, err := sarama.NewConsumerGroup(cfg.Brokers, cfg.Group, c)
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
