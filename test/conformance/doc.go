@@ -18,6 +18,8 @@
 //	2 mixed group    TestMixedGroup                                  both, with Java members on a real Kafka only
 //	2 mixed group    TestMixedGroupLeaveWhileTheCoordinatorMoves     kfake
 //	2 mixed group    TestThreeNodesLeaveWhileTheCoordinatorIsKilled  3 nodes
+//	2 mixed group    TestMixedGroupRange                             both
+//	2 mixed group    TestStrategiesChangeWhileRunning                both
 //	3 head           TestHeadComesAgain                              both
 //	3 head           TestHeadSurvivesHooks                           both
 //	3 head           TestHeadCarriesItsAttempts                      both
@@ -34,10 +36,14 @@
 //	8 elsewhere      TestElsewhereSeekTo                             both
 //	8 elsewhere      TestElsewhereFence                              both
 //	8 elsewhere      TestElsewhereSeekToWithoutStore                 both
+//	8 elsewhere      TestElsewhereMarkerAtTheOffset                  both
+//	8 elsewhere      TestElsewhereUnknownPartition                   both
 //	9 embedding      TestEmbeddingPoisonPill                         both
 //	9 embedding      TestEmbeddingPoisonPillInRebalance              both
 //	9 embedding      TestEmbeddingEscalation                         both
 //	9 embedding      TestEmbeddingRestart                            both
+//	9 embedding      TestEmbeddingTwoConsumers                       both
+//	9 embedding      TestEmbeddingStaleMessage                       both
 //	10 auth          TestAuth                                        real
 //	10 auth          TestAuthFaults                                  real
 //	11 coordinator   TestThreeNodesCoordinatorKilled                 3 nodes
@@ -45,6 +51,7 @@
 //	12 source        TestThreeNodesLeaderMoves                       3 nodes
 //	12 source        TestThreeNodesLeaderKilled                      3 nodes
 //	12 source        TestSourceMemoryBound                           both
+//	12 source        TestSourceCorruptBatch                          both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
@@ -54,13 +61,13 @@
 //	offsets          TestOffsetsOutOfRange                           both
 //	offsets          TestOffsetsOvertakenByRetention                 both
 //	offsets          TestOffsetsLatest                               both
+//	offsets          TestOffsetsBehindAnOpenTransaction              both
 //	park             TestParked                                      both
 //	static member    TestStaticMember                                both
-//	strategies       TestMixedGroupRange                             both
-//	strategies       TestStrategiesChangeWhileRunning                both
 //	topics           TestTopicsPartitionsAdded                       both
 //	topics           TestTopicsMadeAgain                             both
 //	odd records      TestOddRecords                                  both
+//	transactions     TestReadCommittedAsAnotherClient                both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
 // same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll
