@@ -68,7 +68,4 @@ var faults = []planted{
 	{"an eager member joins before it has given everything up", []edit{
 		{joins, "\tdefault:\n\t\treturn m.cooperative\n", "\tdefault:\n\t\treturn true\n"},
 	}},
-	{"commits fall asleep when the coordinator changes", []edit{
-		{loop, "changed := c.set.Coordinator.Changed()", "var changed chan struct{}"},
-	}},
 }

@@ -49,7 +49,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			}
 			for _, batch := range []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}} {
 				if found := f.search(t, binary, batch.seed, batch.schedules, batch.failures); found != "" {
-					t.Log(found)
+					t.Logf("%s: %s", f.name, found)
 					return
 				}
 			}
@@ -104,8 +104,8 @@ var (
 	violation = regexp.MustCompile(`(?m)violation: (.*)$`)
 )
 
-// forever is longer than any batch of schedules takes on a slow machine.
-const forever = 5 * time.Minute
+// forever is longer than a batch of schedules takes on a slow machine.
+const forever = 10 * time.Minute
 
 // search runs schedules of a binary with a fault in it, and says how it was found; "": it was not.
 func (f planted) search(t *testing.T, binary string, seed, schedules, failures int) string {
@@ -119,8 +119,8 @@ func (f planted) search(t *testing.T, binary string, seed, schedules, failures i
 	switch {
 	case err == nil:
 		return ""
-	case ctx.Err() != nil && t.Context().Err() == nil: // a loop in which virtual time does not pass
-		return "found from seed " + strconv.Itoa(seed) + ": a schedule does not end"
+	case ctx.Err() != nil: // slow, or a loop in which virtual time does not pass: nobody can tell
+		t.Fatalf("%d schedules from seed %d did not end within %v", schedules, seed, forever)
 	case !errors.As(err, &exit):
 		t.Fatal(err)
 	}
