@@ -371,8 +371,10 @@ func TestWhatComesNextAfterASleep(t *testing.T) {
 		}
 		x.beat(nil)
 	}
+	sleep(0)
+	x.later(10 * time.Second).beat(nil) // the usual interval from here on
 	sleep(20 * time.Second)
-	sleep(20 * time.Second)
+	sleep(10 * time.Second)
 	sleep(over.wall - time.Second - x.now.wall)
 	if d := x.now.until(x.m.next()); d > time.Second {
 		t.Errorf("it wants a tick in %v, and has to end a claim in a second, by the wall clock", d)
