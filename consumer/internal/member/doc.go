@@ -28,7 +28,8 @@
 // # What always holds
 //
 //   - Nothing is owned past the lease: the time the last positively answered heartbeat (or sync) was sent at, and
-//     90 % of the session timeout, by the monotonic or the wall clock, whichever went further.
+//     90 % of the session timeout, by the monotonic or the wall clock, whichever went further; nor past the time at
+//     which a rebalance may end without our join or our sync.
 //   - A partition is told assigned, then perhaps revoked, then released or lost; never assigned while it is held.
 //   - An eager member (or one with a list of strategies that are not all cooperative, KIP-429) joins with nothing
 //     owned; a cooperative one claims everything that it has not given up.
