@@ -19,7 +19,7 @@ func (m *machine) renew(sent instant) {
 
 // keep: the broker holds our place in the group at sent: no rebalance has begun, or our join waits in it. A rebalance
 // that begins right afterwards gives everything away that is not claimed by a join within the rebalance timeout, and so
-// does a generation that begins then and gets no sync from us in that time (Kafka: GroupCoordinator.expirePendingSync);
+// does a generation that begins then and gets no sync from us in that time (Kafka: GroupCoordinator.onExpirePendingSync);
 // heartbeats are answered well all the while. Where
 // that is less than the session, it comes first, say with 15 s and 45 s:
 //
@@ -35,9 +35,9 @@ func (m *machine) keep(sent instant) {
 
 // leased is until when what we own is ours if nothing more is heard. What an eager member gives up for a rebalance has
 // its own end, claim.over, which is that of the place. A static member's place is kept for its session: a rebalance
-// throws out dynamic members only (Kafka: GroupCoordinator.onCompleteJoin).
+// throws out dynamic members only (Kafka: GroupCoordinator.onCompleteJoin). Who does not sync is thrown out all the same.
 func (m *machine) leased() instant {
-	if m.instance != "" || !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
+	if m.instance != "" && m.seated || !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
 		return m.lease
 	}
 	return either(m.lease, m.place)

@@ -276,20 +276,22 @@ func TestAJoinThatWaitsKeepsThePlace(t *testing.T) {
 // throws out whose sync has not come a rebalance timeout after it was made: that was after the last answer of the
 // generation before.
 func TestASyncThatWaitsDoesNotKeepThePlace(t *testing.T) {
-	x := lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
-	x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
-	x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
-	last := x.m.answered
-	want[sendSync](x.later(time.Second).join("m", 2, "l"))
-	for range 5 {
-		x.later(2 * time.Second).beat(nil)
+	for _, kind := range []func(*rules){statically, func(*rules) {}} { // the place of a static member is no other in this
+		x := lay(t, kind, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+		x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+		x.later(3 * time.Second).beat(sarama.ErrRebalanceInProgress)
+		last := x.m.answered
+		want[sendSync](x.later(time.Second).join("m", 2, "l"))
+		for range 5 {
+			x.later(2 * time.Second).beat(nil)
+		}
+		x.now = last.add(15*time.Second - 1)
+		wantNo[lose](x.step(tick{}))
+		x.now = last.add(15 * time.Second)
+		want[lose](x.step(tick{}))
 	}
-	x.now = last.add(15*time.Second - 1)
-	wantNo[lose](x.step(tick{}))
-	x.now = last.add(15 * time.Second)
-	want[lose](x.step(tick{}))
 
-	x = lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+	x := lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
 	x.later(3*time.Second).beat(sarama.ErrRebalanceInProgress).join("m", 2, "l").sync(0)
 	for range 10 {
 		x.later(3 * time.Second).beat(nil)

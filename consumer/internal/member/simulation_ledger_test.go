@@ -150,26 +150,23 @@ func (l *ledger) lost(k *tenure, err error) {
 // expect looks, when the time has come, whether a claim was released or lost.
 func (l *ledger) expect(k *tenure) {
 	p := k.p
-	l.s.after(max(p.clock().until(k.by), 0)+p.m.reserve()+50*time.Millisecond, func() {
-		switch {
-		case p.dead || p.live[k.at] != k:
-		case p.clock().until(k.by)+p.m.reserve() > 0: // it was asleep, or has got another deadline
-			l.expect(k)
-		case l.s.now < p.excuse(k): // then nothing was read, or nothing was done
-			l.s.after(p.excuse(k)-l.s.now, func() { l.expect(k) })
-		default:
-			l.violate("neither released nor lost by its deadline", "p%d, %v, told at %v", p.no, k.at, k.toldAt)
-		}
-	})
+	switch left := p.leeway(k); {
+	case p.dead || p.live[k.at] != k:
+	case left > 0:
+		l.s.after(left, func() { l.expect(k) })
+	default:
+		l.violate("neither released nor lost by its deadline", "p%d, %v, told at %v", p.no, k.at, k.toldAt)
+	}
 }
 
-// excuse is until when a claim may go on past its deadline because its process was held up. Where the group does not wait,
-// the member itself counts it as lost, whatever its supervisor does.
-func (p *proc) excuse(k *tenure) time.Duration {
+// leeway is how long a claim may go on that is to be given up. Where the group does not wait, the member itself counts it
+// as lost, whatever its supervisor does; else a supervisor that was held up has its reserve once more.
+func (p *proc) leeway(k *tenure) time.Duration {
+	now := p.clock()
 	if c := p.m.owned[k.at]; c != nil && !c.over.never() {
-		return p.thawed + glance
+		return max(now.until(c.over)+50*time.Millisecond, p.thawed+glance-p.s.now)
 	}
-	return p.hampered + p.m.reserve()
+	return max(now.until(k.by)+p.m.reserve()+50*time.Millisecond, p.hampered+p.m.reserve()-p.s.now)
 }
 
 // open says what is not handled, or not committed; "": nothing.
