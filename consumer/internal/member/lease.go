@@ -18,10 +18,10 @@ func (m *machine) renew(sent instant) {
 }
 
 // keep: the broker holds our place in the group at sent: no rebalance has begun, or our join waits in it. A rebalance
-// that begins right afterwards gives everything away that is not claimed by a join within the rebalance timeout, and so
-// does a generation that begins then and gets no sync from us in that time (Kafka: GroupCoordinator.onExpirePendingSync);
-// heartbeats are answered well all the while. Where
-// that is less than the session, it comes first, say with 15 s and 45 s:
+// that begins right afterwards gives everything away that is not claimed by a join within the rebalance timeout; and so
+// does a generation that is made then and gets no sync from us in that time (Kafka: GroupCoordinator.onExpirePendingSync),
+// though heartbeats are answered well all the while. Where that is less than the session, it comes first, say with 15 s
+// and 45 s:
 //
 //	 0 s  a heartbeat of A is answered; then A is cut off
 //	 1 s  B joins; the group waits for A
