@@ -48,6 +48,7 @@ func (p *proc) ask(a action) {
 		if a.member != "" {
 			long = joinLimit(p.m.rebalance, limit)
 		}
+		p.astray++
 		p.call(joinWire, apiJoin, long, joinRequest{a.member, a.generation, a.owned}, func(r reply) {
 			j, _ := r.body.(joinReply)
 			p.feed(joined{

@@ -15,7 +15,7 @@ type ledger struct {
 	kind, text string // of the first violation
 
 	// What a script has seen.
-	steps, attempts, failures, duplicates, accepted, tenures, overtaken int
+	steps, attempts, failures, duplicates, accepted, tenures, overtaken, strays int
 }
 
 // account is one partition's.
@@ -89,7 +89,11 @@ func (l *ledger) begins(k *tenure, offset int64, attempt int) {
 	}
 	a.running = slices.DeleteFunc(a.running, func(o *tenure) bool { return o.p.dead || o.flight == nil || o == k })
 	for _, o := range a.running {
-		if !o.ended() && !k.ended() {
+		switch {
+		case o.ended() || k.ended():
+		case o.p.astray > 1 || k.p.astray > 1:
+			l.strays++ // a heartbeat was taken for a sign that the group has the join: what the design does not cover
+		default:
 			l.violate("two handlers", "p%d handles %d@%d while p%d handles %d", k.p.no, k.partition, offset, o.p.no, o.flight.offset)
 		}
 	}

@@ -35,7 +35,6 @@ const (
 	inLease       = "lease.go"
 	inRequests    = "requests.go"
 	inRevoke      = "revoke.go"
-	inSync        = "sync.go"
 )
 
 var plantedFaults = []planted{
@@ -57,9 +56,6 @@ var plantedFaults = []planted{
 	{"the lease knows nothing of rebalances", []edit{
 		{inLease, "\treturn either(m.lease, m.place)\n", "\treturn m.lease\n"},
 	}},
-	{"the lease counts from the answer, not from the request", []edit{
-		{inHeartbeat, "\t\tm.renew(sent)\n", "\t\tm.renew(now)\n"},
-	}},
 	{"heartbeats keep the place while the group waits for a sync", []edit{
 		{inHeartbeat, "if m.seated {", "if true {"},
 	}},
@@ -78,10 +74,6 @@ var plantedFaults = []planted{
 	}},
 	{"what is not released in time is never lost", []edit{
 		{inRevoke, "\tm.lose(late, ErrRevokeTimeout)\n", "\t_ = late\n"},
-	}},
-	{"a partition is taken although the lease is over", []edit{
-		{inSync, "\tif now.reached(m.leased()) { // nothing is ours before the next heartbeat is answered well\n\t\treturn\n\t}\n", ""},
-		{inSync, "\tif now.reached(m.leased()) {\n\t\treturn // an answer from the past: we slept, and somebody else may have all of it\n\t}\n", ""},
 	}},
 	{"the offsets of finished records are counted by one", []edit{
 		{inBacklog, "b.next = b.at(0).offset + 1", "b.next++"},

@@ -23,6 +23,7 @@ type proc struct {
 	wires      [wires]*wire
 	deaf, mute bool // its cable is cut: nothing goes out, nothing comes in
 	mishaps    map[api][]mishap
+	astray     int // joins in a row that have not arrived
 
 	frozen    time.Duration // until then
 	frozenAt  time.Duration

@@ -9,6 +9,7 @@ import (
 )
 
 func (h *hub) join(c *call, q joinRequest) {
+	c.p.astray = 0
 	if q.member == "" { // KIP-394
 		h.named++
 		id := fmt.Sprintf("m%02d", h.named)

@@ -47,8 +47,8 @@ func TestSteps(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("%d schedules, %d failed, in %.1f s; median %v, longest %v", len(took), failed, time.Since(began).Seconds(),
 		took[len(took)/2].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond))
-	t.Logf("%d events: %d claims, %d attempts, %d of them failed, %d duplicates; %d commits, %d of them overtaken",
-		sum.steps, sum.tenures, sum.attempts, sum.failures, sum.duplicates, sum.accepted, sum.overtaken)
+	t.Logf("%d events: %d claims, %d attempts, %d of them failed, %d duplicates; %d commits, %d of them overtaken; %d handlers beside another because two joins in a row got lost",
+		sum.steps, sum.tenures, sum.attempts, sum.failures, sum.duplicates, sum.accepted, sum.overtaken, sum.strays)
 }
 
 func (l *ledger) add(m *ledger) {
@@ -59,6 +59,7 @@ func (l *ledger) add(m *ledger) {
 	l.accepted += m.accepted
 	l.tenures += m.tenures
 	l.overtaken += m.overtaken
+	l.strays += m.strays
 }
 
 // tail is the end of the story.
