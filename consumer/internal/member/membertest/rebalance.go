@@ -179,10 +179,10 @@ func (g *group) complete() {
 		m.answerJoin(g.joined(m))
 		g.touch(m)
 	}
-	g.arm(longest, func() { // who does not sync is forgotten, too
+	g.arm(longest, func() { // who does not sync is forgotten, static or not (Kafka: GroupCoordinator.onExpirePendingSync)
 		late := false
 		for _, m := range g.members {
-			if !m.synced && m.join.GroupInstanceId == nil {
+			if !m.synced {
 				late = true
 				g.forget(m)
 			}
