@@ -69,7 +69,7 @@ type Config struct {
 	// RebalanceTimeout is how long the group waits for members to give up partitions and join. A handler that is
 	// still running when it is over, less a reserve for cancelling it, is abandoned. It also bounds how long partitions
 	// are kept while the coordinator does not answer, because the group may have gone on without us: below 15 s a group
-	// may lose its members together with its coordinator. At least twice HeartbeatInterval.
+	// may lose its members together with its coordinator. At least three times HeartbeatInterval.
 	// Default: 1m.
 	RebalanceTimeout time.Duration
 	// HeartbeatInterval is the time between two signs of life; with it, a rebalance is noticed. At most half of

@@ -122,8 +122,8 @@ func (f *faults) limits(full Config) {
 		f.add("HeartbeatInterval", h.String(), "it is above half of SessionTimeout, which is "+s.String()+", so that one lost heartbeat ends the membership",
 			"lower it, to a third of SessionTimeout or less, or raise SessionTimeout")
 	}
-	if h, r := full.HeartbeatInterval, full.RebalanceTimeout; r/2 < h && h > 0 && r > 0 {
-		f.add("RebalanceTimeout", r.String(), "it is below twice HeartbeatInterval, which is "+h.String()+": members learn of a rebalance by a heartbeat, and would come too late and lose everything each time",
+	if h, r := full.HeartbeatInterval, full.RebalanceTimeout; r/3 < h && h > 0 && r > 0 {
+		f.add("RebalanceTimeout", r.String(), "it is below three times HeartbeatInterval, which is "+h.String()+": members learn of a rebalance by a heartbeat, and would come too late and lose everything each time",
 			"raise it (in the environment KAFKA_MAX_POLL_INTERVAL_MS), or lower HeartbeatInterval")
 	}
 }

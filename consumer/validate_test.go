@@ -104,11 +104,11 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"short session is a warning", func(c *Config) { c.SessionTimeout = 7 * time.Second }, nil},
 		{"negative rebalance", func(c *Config) { c.RebalanceTimeout = -1 }, []string{"RebalanceTimeout", "-1ns", "use 1ms or more"}},
 		{"negative heartbeat", func(c *Config) { c.HeartbeatInterval = -1 }, []string{"HeartbeatInterval", "-1ns", "use 1ms or more"}},
-		{"slow heartbeat", func(c *Config) { c.HeartbeatInterval = 30 * time.Second }, []string{"HeartbeatInterval", "30s", "SessionTimeout, which is 45s", "lower it"}},
+		{"slow heartbeat", func(c *Config) { c.HeartbeatInterval, c.RebalanceTimeout = 30*time.Second, 2*time.Minute }, []string{"HeartbeatInterval", "30s", "SessionTimeout, which is 45s", "lower it"}},
 		{"session below the heartbeat", func(c *Config) { c.SessionTimeout = 5 * time.Second }, []string{"HeartbeatInterval", "3s", "SessionTimeout, which is 5s", "raise SessionTimeout"}},
 
-		{"rebalance below two heartbeats", func(c *Config) { c.RebalanceTimeout = 6*time.Second - 1 }, []string{"RebalanceTimeout", "5.999999999s", "HeartbeatInterval, which is 3s", "raise it", "KAFKA_MAX_POLL_INTERVAL_MS", "lower HeartbeatInterval"}},
-		{"rebalance of two heartbeats", func(c *Config) { c.RebalanceTimeout = 6 * time.Second }, nil},
+		{"rebalance below three heartbeats", func(c *Config) { c.RebalanceTimeout = 9*time.Second - 1 }, []string{"RebalanceTimeout", "8.999999999s", "HeartbeatInterval, which is 3s", "raise it", "KAFKA_MAX_POLL_INTERVAL_MS", "lower HeartbeatInterval"}},
+		{"rebalance of three heartbeats", func(c *Config) { c.RebalanceTimeout = 9 * time.Second }, nil},
 		{"heartbeat above half of the rebalance", func(c *Config) { c.HeartbeatInterval, c.RebalanceTimeout = 20*time.Second, 30*time.Second }, []string{"RebalanceTimeout", "30s", "HeartbeatInterval, which is 20s"}},
 
 		{"isolation", func(c *Config) { c.Isolation = 2 }, []string{"Isolation", "Isolation(2)", "use ReadCommitted"}},

@@ -16,11 +16,13 @@ func (c Config) Warnings() []string {
 	full := c.WithDefaults()
 	list := slices.Clone(c.warnings)
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf("ottla: Config."+format, args...)) }
-	for field, d := range map[string]time.Duration{"SessionTimeout": full.SessionTimeout, "RebalanceTimeout": full.RebalanceTimeout} {
+	short := func(field string, d time.Duration) {
 		if d > 0 && d < advised {
 			warn("%s = %v: below %v: a broker that dies is missed for 9 s by its cluster, and a group may lose its members together with its coordinator: use %v or more", field, d, advised, advised)
 		}
 	}
+	short("SessionTimeout", full.SessionTimeout)
+	short("RebalanceTimeout", full.RebalanceTimeout)
 	if b, p := full.Backlog.Bytes, full.Fetch.PartitionBytes; b > 0 && b < p {
 		warn("Backlog.Bytes = %d: below Fetch.PartitionBytes, which is %d: each fetch fills it, and the partition waits for every one: raise it to a few fetches", b, p)
 	}

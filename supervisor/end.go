@@ -46,7 +46,9 @@ func (s *stopState) returned(pid string) {
 
 // uncommitted notes that a drain did not get a claim's last offsets committed.
 func (s *stopState) uncommitted(c *claim, err error) {
-	s.lacking = append(s.lacking, fmt.Sprintf("%s/%d", c.Topic, c.Partition))
+	if where := fmt.Sprintf("%s/%d", c.Topic, c.Partition); !slices.Contains(s.lacking, where) {
+		s.lacking = append(s.lacking, where)
+	}
 	s.lack = append(s.lack, err)
 }
 

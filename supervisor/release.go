@@ -122,9 +122,14 @@ func (s *supervisor) abandon(c *claim) {
 		c.log(), slog.Int64("offset", at), slog.Any("cause", c.cause))
 	s.publish(&messages.Abandoned{Claim: c.Claim, Offset: at, Cause: c.cause})
 	s.stop.stuck = append(s.stop.stuck, &stuckHandler{pid: c.pid.Id, where: fmt.Sprintf("%s/%d@%d", c.Topic, c.Partition, at)})
+	if s.phase == draining && !c.lost { // it may still return before the end, and nobody commits its record
+		s.stop.uncommitted(c, errAbandoned)
+	}
 	s.disown(c)
 	s.flush(c)
 }
+
+var errAbandoned = errors.New("its handler did not return in time")
 
 // disown makes protoactor forget the child: it would wait for its end before it lets the supervisor stop.
 func (s *supervisor) disown(c *claim) {
@@ -223,7 +228,7 @@ func (s *supervisor) lose(c *claim, err error) {
 		return
 	}
 	c.lost, c.lostBy = true, err
-	if s.phase == draining && s.stop.err == nil { // of what was finished, nobody will say how much was committed
+	if s.phase == draining && s.stop.err == nil && !s.set.StoreAlone { // of what was finished, nobody will say how much was committed
 		s.stop.uncommitted(c, err)
 	}
 	if !c.leaving {

@@ -400,3 +400,18 @@ func TestAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// A handler is abandoned by the drain and returns before the end, because the group is slow to answer the leave. Its
+// record was not committed all the same: the end is not a clean one.
+func TestAHandlerThatReturnsAfterItWasAbandoned(t *testing.T) {
+	cfg := config{Handler: consumertest.Script(consumertest.Work(15 * time.Second)), DrainTimeout: 10 * time.Second}
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		k.LeaveTakes(7*time.Second, nil)
+		p := k.Assign("orders", 0)
+		p.Append("a")
+		var drained *messages.DrainError
+		if err := k.Drain(); !errors.As(err, &drained) || !slices.Equal(drained.Uncommitted, []string{"orders/0"}) {
+			t.Errorf("the drain ended with %v", err)
+		}
+	})
+}

@@ -43,7 +43,7 @@ type (
 		member     string
 		generation int32
 	}
-	// joining told to the supervisor: we are a member, what is ours follows.
+	// member is told to the supervisor: we are one, what is ours follows.
 	member struct {
 		id         string
 		generation int32

@@ -164,3 +164,20 @@ func TestTheLeaseEndsWhileASyncIsOut(t *testing.T) {
 	wantNo[assign](x)
 	want[sendJoin](x)
 }
+
+// Another member leads, and is slower than our rebalance timeout; the group waits by a longer one. What we have is lost
+// meanwhile, because the group might not have our sync. But when it is answered, it had it all the while: what it assigns
+// is taken, or we would join again, and lose it again, for ever.
+func TestASyncThatIsAnsweredLateAssigns(t *testing.T) {
+	x := lay(t, func(r *rules) { r.rebalance = 15 * time.Second }).member(0)
+	x.later(3*time.Second).beat(sarama.ErrRebalanceInProgress).join("m", 2, "l")
+	sent := x.now
+	for range 10 {
+		x.later(2 * time.Second).beat(nil)
+	}
+	if len(x.m.owned) > 0 {
+		t.Error("nothing was lost")
+	}
+	want[assign](x.step(synced{seq: seqOf[sendSync](x), sent: sent, assigned: parts(0)}))
+	wantNo[sendJoin](x)
+}

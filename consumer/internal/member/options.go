@@ -26,7 +26,7 @@ type Options struct {
 	SessionTimeout    time.Duration // 0 means 45 s
 	RebalanceTimeout  time.Duration // 0 means 60 s
 	HeartbeatInterval time.Duration // 0 means 3 s
-	// RequestTimeout is the deadline of every request but joins and syncs; 0 means 5 s, or a third of
+	// RequestTimeout is the deadline of every request but joins and syncs, which wait for others; 0 means 5 s, or a third of
 	// SessionTimeout where that is less.
 	RequestTimeout time.Duration
 	// MetadataInterval is how often the group's leader looks for new partitions; 0 means 10 s.

@@ -52,6 +52,8 @@ func (m *Member) join(a sendJoin) {
 	limit := joinLimit(m.options.RebalanceTimeout, m.options.RequestTimeout)
 	if a.member == "" && q.GroupInstanceId == nil && q.Version >= 4 { // KIP-394: it is answered with an id, and at once
 		limit = m.options.RequestTimeout
+	} else if a.generation < 0 { // nothing is owned that could be given away meanwhile
+		limit = syncLimit(m.options.RebalanceTimeout, m.options.RequestTimeout)
 	}
 	m.request(limit, func(ctx context.Context) any {
 		// Here and not in the loop: a plan that is being computed has the strategies for as long as it takes, and the

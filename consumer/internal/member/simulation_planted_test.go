@@ -75,7 +75,7 @@ var plantedFaults = []planted{
 	}},
 	{"a partition is taken although the lease is over", []edit{
 		{inSync, "\tif now.reached(m.leased()) { // nothing is ours before the next heartbeat is answered well\n\t\treturn\n\t}\n", ""},
-		{inSync, "\tif now.reached(m.leased()) {\n\t\treturn // an answer from the past: we slept, and somebody else may have all of it\n\t}\n", ""},
+		{inSync, "\tif now.reached(m.leased()) { // an answer from the past: we slept, and somebody else may have all of it\n\t\tm.tardy(now, ErrLease)\n\t\treturn\n\t}\n", ""},
 	}},
 	{"the offsets of finished records are counted by one", []edit{
 		{inBacklog, "b.next = b.at(0).offset + 1", "b.next++"},

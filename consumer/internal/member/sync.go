@@ -32,8 +32,12 @@ func (m *machine) onSynced(now instant, e synced) {
 	}
 	m.renew(e.sent)
 	m.keep(e.sent)
-	if now.reached(m.leased()) {
-		return // an answer from the past: we slept, and somebody else may have all of it
+	if m.lastOK.after(m.freshAt) { // a heartbeat of this generation, which was not waiting for our sync: it had it
+		m.keep(m.lastOK)
+	}
+	if now.reached(m.leased()) { // an answer from the past: we slept, and somebody else may have all of it
+		m.tardy(now, ErrLease)
+		return
 	}
 	m.praise()
 	m.calm()
