@@ -2,4 +2,4 @@
 
 package simulation
 
-const slower = 1
+const byDefault = 500
