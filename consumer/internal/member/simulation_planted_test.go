@@ -1,29 +1,22 @@
 package member
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"testing"
+
+	"github.com/ottla-go/ottla/consumer/internal/planted"
 )
 
 var stepsPlanted = flag.Bool("steps.planted", false, "show that planted faults are found: compiles the simulation once for each of them")
 
-// planted is a fault that somebody might build in one day. None of it is in the product, nor in the simulation: it is
-// compiled in the place of the real file (go build -overlay).
-type planted struct {
+// weakness is a fault that somebody might build in one day.
+type weakness struct {
 	name  string
-	edits []edit
+	edits []planted.Edit
 }
-
-// edit replaces a text that stands in the file exactly once.
-type edit struct{ file, old, by string }
 
 // Where the planted faults are. The order of a commit is the committer's; here its steps are the simulation's.
 const (
@@ -39,51 +32,51 @@ const (
 
 // plantedFaults leaves out what the lease makes good here, and so is not found: that a member which the coordinator does
 // not know keeps what it owned, and that the lease counts from the answer.
-var plantedFaults = []planted{
-	{"a refused commit is sent once more, with the identity of now", []edit{
+var plantedFaults = []weakness{
+	{"a refused commit is sent once more, with the identity of now", []planted.Edit{
 		{inCommits, "\t\tc.fail(who, r.code)\n", "\t\tc.fail(who, r.code)\n\t\tif c.p.who != who {\n\t\t\tc.busy = true\n\t\t\tc.send(c.p.who, list)\n\t\t\treturn\n\t\t}\n"},
 	}},
-	{"the identity is read after the claims", []edit{
+	{"the identity is read after the claims", []planted.Edit{
 		{inCommits, "c.p.after(c.pause(), func() { c.send(who, list) })", "c.p.after(c.pause(), func() { c.send(c.p.who, list) })"},
 	}},
-	{"lost claims are not fenced", []edit{
+	{"lost claims are not fenced", []planted.Edit{
 		{inCommits, "if k.closed || k.fenced || !k.dirty() {", "if k.closed || !k.dirty() {"},
 	}},
-	{"the lease is twice the session", []edit{
+	{"the lease is twice the session", []planted.Edit{
 		{inLease, "m.session * 9 / 10); ", "m.session * 2); "},
 	}},
-	{"the lease is never over", []edit{
+	{"the lease is never over", []planted.Edit{
 		{inLease, "if len(m.owned) == 0 || !now.reached(m.leased()) {", "if len(m.owned) == 0 || now.reached(now) {"},
 	}},
-	{"the lease knows nothing of rebalances", []edit{
+	{"the lease knows nothing of rebalances", []planted.Edit{
 		{inLease, "\treturn either(m.lease, m.place)\n", "\treturn m.lease\n"},
 	}},
-	{"heartbeats keep the place while the group waits for a sync", []edit{
+	{"heartbeats keep the place while the group waits for a sync", []planted.Edit{
 		{inHeartbeat, "if m.seated {", "if true {"},
 	}},
-	{"a join is waited for as long as a sync", []edit{
+	{"a join is waited for as long as a sync", []planted.Edit{
 		{inRequests, "return max(rebalance/2, request)", "return rebalance + request"},
 	}},
-	{"a join does not claim what is still being given up", []edit{
+	{"a join does not claim what is still being given up", []planted.Edit{
 		{inJoin, "m.claimed = m.ours(func(tp, *claim) bool { return true })", "m.claimed = m.ours(func(_ tp, c *claim) bool { return c.kept() })"},
 	}},
-	{"an eager member joins before it has given everything up", []edit{
+	{"an eager member joins before it has given everything up", []planted.Edit{
 		{inJoin, "\tdefault:\n\t\treturn m.cooperative\n", "\tdefault:\n\t\treturn true\n"},
 	}},
-	{"what is not released in time is never lost", []edit{
+	{"what is not released in time is never lost", []planted.Edit{
 		{inRevoke, "\tm.lose(late, ErrRevokeTimeout)\n", "\t_ = late\n"},
 	}},
-	{"a partition is taken although the lease is over", []edit{
+	{"a partition is taken although the lease is over", []planted.Edit{
 		{inSync, "\tif now.reached(m.leased()) { // nothing is ours before the next heartbeat is answered well\n\t\treturn\n\t}\n", ""},
 		{inSync, "\tif now.reached(m.leased()) { // an answer from the past: we slept, and somebody else may have all of it\n\t\tm.tardy(now, ErrLease)\n\t\treturn\n\t}\n", ""},
 	}},
-	{"the offsets of finished records are counted by one", []edit{
+	{"the offsets of finished records are counted by one", []planted.Edit{
 		{inBacklog, "b.next = b.at(0).offset + 1", "b.next++"},
 	}},
-	{"what is appended to a parked backlog is dropped", []edit{
+	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{inBacklog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
 	}},
-	{"a record that failed is taken for finished", []edit{
+	{"a record that failed is taken for finished", []planted.Edit{
 		{inBacklog, "\te.state = waiting\n\tif again != nil {", "\tif again != nil {\n\t\treturn b.Finish(offset)\n\t}\n\te.state = waiting\n\tif again != nil {"},
 	}},
 }
@@ -95,55 +88,14 @@ var plantedFaults = []planted{
 func TestStepsFindPlantedFaults(t *testing.T) {
 	for _, f := range plantedFaults {
 		t.Run(f.name, func(t *testing.T) {
-			overlay := f.overlay(t)
+			overlay := planted.Overlay(t, f.edits)
 			if !*stepsPlanted {
 				return
 			}
-			binary := filepath.Join(t.TempDir(), "member.test")
-			if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			t.Log(f.search(t, binary))
+			binary := planted.Compile(t, overlay)
+			t.Log(search(t, binary))
 		})
 	}
-}
-
-// overlay writes the files as the fault has them, and answers what go build wants to know.
-func (f planted) overlay(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	replace := map[string]string{}
-	for i, e := range f.edits {
-		path, err := filepath.Abs(e.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := path
-		if earlier := replace[path]; earlier != "" {
-			from = earlier
-		}
-		text, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(text), e.old); n != 1 {
-			t.Fatalf("%s has this %d times, want once:\n%s", e.file, n, e.old)
-		}
-		to := filepath.Join(dir, strconv.Itoa(i)+".go")
-		if err := os.WriteFile(to, []byte(strings.Replace(string(text), e.old, e.by, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		replace[path] = to
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(name, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 var (
@@ -152,7 +104,7 @@ var (
 )
 
 // search runs schedules of a binary with a fault in it, and says how it was found.
-func (f planted) search(t *testing.T, binary string) string {
+func search(t *testing.T, binary string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSteps$", "-test.v", "-test.timeout", "20m",
 		"-steps.schedules", "10000", "-steps.failures", "5").CombinedOutput()

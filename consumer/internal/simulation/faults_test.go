@@ -1,71 +1,73 @@
 package simulation
 
+import "github.com/ottla-go/ottla/consumer/internal/planted"
+
 // Where the planted faults are.
 const (
-	backlog = "actors/backlog.go"
-	choose  = "actors/choose.go"
-	mailbox = "actors/mailbox.go"
-	onClaim = "actors/claim.go"
-	settle  = "actors/settle.go"
-	turn    = "actors/turn.go"
-	verdict = "actors/verdict.go"
-	commits = "consumer/internal/committer/claim.go"
-	loop    = "consumer/internal/committer/loop.go"
-	joins   = "consumer/internal/member/join.go"
-	leases  = "consumer/internal/member/lease.go"
-	release = "supervisor/release.go"
+	backlog = "../../../actors/backlog.go"
+	choose  = "../../../actors/choose.go"
+	mailbox = "../../../actors/mailbox.go"
+	onClaim = "../../../actors/claim.go"
+	settle  = "../../../actors/settle.go"
+	turn    = "../../../actors/turn.go"
+	verdict = "../../../actors/verdict.go"
+	commits = "../../../consumer/internal/committer/claim.go"
+	loop    = "../../../consumer/internal/committer/loop.go"
+	joins   = "../../../consumer/internal/member/join.go"
+	leases  = "../../../consumer/internal/member/lease.go"
+	release = "../../../supervisor/release.go"
 )
 
 // faults are the planted ones.
-var faults = []planted{
-	{"a commit is sent although its claim is closed, with the identity of now", []edit{
+var faults = []weakness{
+	{"a commit is sent although its claim is closed, with the identity of now", []planted.Edit{
 		{commits, "\tk.closed = true\n\twaiters", "\twaiters"},
-		{"consumer/internal/committer/fence.go", "\t\tk.fenced = true\n", ""},
+		{"../../../consumer/internal/committer/fence.go", "\t\tk.fenced = true\n", ""},
 	}},
-	{"what is appended to a parked backlog is dropped", []edit{
+	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{backlog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
 	}},
-	{"a record is dequeued when it is delivered", []edit{
+	{"a record is dequeued when it is delivered", []planted.Edit{
 		{choose, "\tm.delivered++\n\treturn job{kind: invokeRecord", "\tm.delivered++\n\tm.finish(r)\n\treturn job{kind: invokeRecord"},
 	}},
-	{"the offsets of finished records are counted by one", []edit{
+	{"the offsets of finished records are counted by one", []planted.Edit{
 		{backlog, "b.next = b.at(0).offset + 1", "b.next++"},
 	}},
-	{"a restart loses the record that failed", []edit{
+	{"a restart loses the record that failed", []planted.Edit{
 		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRestart:\n\t\t\tm.giveUp(f.Record.Offset)\n\t\tcase messages.ActionRetry:\n\t\t\tm.hold(d.Delay)"},
 	}},
-	{"a retry loses the record that failed, at the second attempt", []edit{
+	{"a retry loses the record that failed, at the second attempt", []planted.Edit{
 		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tif f.Record.Attempt >= 1 {\n\t\t\t\tm.giveUp(f.Record.Offset)\n\t\t\t}\n\t\t\tm.hold(d.Delay)"},
 	}},
-	{"contexts do not end with a loss", []edit{
+	{"contexts do not end with a loss", []planted.Edit{
 		{onClaim, "\tm.endClaim(messages.ErrLost)\n", ""},
 	}},
-	{"a handler that ends its goroutine takes the mailbox with it", []edit{
+	{"a handler that ends its goroutine takes the mailbox with it", []planted.Edit{
 		{turn, "\t\tm.dispatcher.Schedule(m.run) // still scheduled", "\t\t_ = m.run // still scheduled"},
 	}},
-	{"a backlog that was full asks for nothing any more", []edit{
+	{"a backlog that was full asks for nothing any more", []planted.Edit{
 		{onClaim, "\t\tm.full, m.wake = false, true\n", "\t\tm.full = false\n"},
 	}},
-	{"the last records before a backlog runs empty are not committed", []edit{
+	{"the last records before a backlog runs empty are not committed", []planted.Edit{
 		{turn, "\t\tm.scheduled = false\n\t\tm.note(true)\n", "\t\tm.scheduled = false\n"},
 		{settle, "\tm.notes--\n\tm.awaitAck = m.awaitAck && m.notes > 0\n\tm.note(false)\n", "\tm.notes--\n\tm.awaitAck = m.awaitAck && m.notes > 0\n"},
 	}},
-	{"a revoked claim has no deadline", []edit{
+	{"a revoked claim has no deadline", []planted.Edit{
 		{release, "func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {\n", "func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {\n\tdeadline = deadline.Add(time.Hour)\n"},
 	}},
-	{"the answer to a commit counts for what was noted after it was sent", []edit{
+	{"the answer to a commit counts for what was noted after it was sent", []planted.Edit{
 		{commits, "k.flying, k.acked = false, k.sent", "k.flying, k.acked = false, k.said"},
 	}},
-	{"the lease is twice the session", []edit{
+	{"the lease is twice the session", []planted.Edit{
 		{leases, "m.session * 9 / 10); ", "m.session * 2); "},
 	}},
-	{"the lease knows nothing of rebalances", []edit{
+	{"the lease knows nothing of rebalances", []planted.Edit{
 		{leases, "\treturn either(m.lease, m.place)\n", "\treturn m.lease\n"},
 	}},
-	{"a join does not claim what is still being given up", []edit{
+	{"a join does not claim what is still being given up", []planted.Edit{
 		{joins, "m.claimed = m.ours(func(tp, *claim) bool { return true })", "m.claimed = m.ours(func(_ tp, c *claim) bool { return c.kept() })"},
 	}},
-	{"an eager member joins before it has given everything up", []edit{
+	{"an eager member joins before it has given everything up", []planted.Edit{
 		{joins, "\tdefault:\n\t\treturn m.cooperative\n", "\tdefault:\n\t\treturn true\n"},
 	}},
 }

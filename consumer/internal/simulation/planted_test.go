@@ -3,28 +3,22 @@ package simulation
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/ottla-go/ottla/consumer/internal/planted"
 )
 
-// planted is a fault that somebody might build in one day: a defence that is taken away. None of it is in the product;
-// it is compiled in the place of the real file (go build -overlay).
-type planted struct {
+// weakness is a fault that somebody might build in one day: a defence that is taken away.
+type weakness struct {
 	name  string
-	edits []edit
+	edits []planted.Edit
 }
-
-// edit replaces a text that stands in the file exactly once.
-type edit struct{ file, old, by string }
 
 var plant = flag.Bool("planted", false, "show that planted faults are found: compiles the simulation once for each of them")
 
@@ -38,17 +32,14 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			overlay := f.overlay(t) // always: a fault that cannot be planted any more is found here
+			overlay := planted.Overlay(t, f.edits) // always: a fault that cannot be planted any more is found here
 			if !*plant {
 				return
 			}
 			t.Parallel()
-			binary := filepath.Join(t.TempDir(), "simulation.test")
-			if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
+			binary := planted.Compile(t, overlay)
 			for _, batch := range []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}} {
-				if found := f.search(t, binary, batch.seed, batch.schedules, batch.failures); found != "" {
+				if found := search(t, binary, batch.seed, batch.schedules, batch.failures); found != "" {
 					t.Logf("%s: %s", f.name, found)
 					return
 				}
@@ -61,44 +52,6 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 }
 
-// overlay writes the files as the fault has them, and answers what go build wants to know.
-func (f planted) overlay(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	replace := map[string]string{}
-	for i, e := range f.edits {
-		path, err := filepath.Abs(filepath.Join("..", "..", "..", e.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := path
-		if earlier := replace[path]; earlier != "" {
-			from = earlier
-		}
-		text, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(text), e.old); n != 1 {
-			t.Fatalf("%s has this %d times, want once:\n%s", e.file, n, e.old)
-		}
-		to := filepath.Join(dir, strconv.Itoa(i)+".go")
-		if err := os.WriteFile(to, []byte(strings.Replace(string(text), e.old, e.by, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		replace[path] = to
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(name, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
 var (
 	totals    = regexp.MustCompile(`(\d+) schedules, (\d+) failed`)
 	violation = regexp.MustCompile(`(?m)violation: (.*)$`)
@@ -108,7 +61,7 @@ var (
 const forever = 10 * time.Minute
 
 // search runs schedules of a binary with a fault in it, and says how it was found; "": it was not.
-func (f planted) search(t *testing.T, binary string, seed, schedules, failures int) string {
+func search(t *testing.T, binary string, seed, schedules, failures int) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), forever)
 	defer cancel()
