@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -57,7 +58,7 @@ func (d *Dialer) Open(addr string) *Broker {
 
 	config := d.config // a copy for each: sarama writes to it
 	config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, &hook{broker: b, config: &d.config}
-	security.Bind(b.ctx, &config)
+	security.Bind(b.ctx, &config, func(err error) { b.refused.Store(&err) })
 	if err := b.Broker.Open(&config); err != nil { // only the configuration can be wrong here, and NewDialer has looked
 		b.Kill()
 	}
@@ -99,9 +100,22 @@ type Broker struct {
 	ctx    context.Context //nolint:containedctx // its end is the connection's: the dial in flight stops
 	cancel context.CancelFunc
 
+	refused atomic.Pointer[error] // see Refused
+
 	mu     sync.Mutex
 	raw    net.Conn
 	killed bool
+}
+
+// Refused is the error of SASL.Token if that is why the connection was not made. sarama knows it too, but forgets it
+// when the connection is closed: with (1) a request waiting for the lock under which the token is waited for, (2) its time
+// over, Kill waiting for the same lock to close, and (3) the token given up, Close may be first, and the request is told
+// of a connection that is closed.
+func (b *Broker) Refused() error {
+	if err := b.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Kill implements [Conn].

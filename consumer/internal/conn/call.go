@@ -14,6 +14,9 @@ func send[T any](ctx context.Context, c Conn, addr string, f func(Conn) (T, erro
 	stop := context.AfterFunc(ctx, c.Kill)
 	v, err = f(c)
 	intact = stop() && err == nil // the end of ctx may have overtaken a good answer
+	if b, ok := c.(*Broker); ok && err != nil && b.Refused() != nil {
+		err = b.Refused()
+	}
 	switch {
 	case err == nil:
 		return v, intact, nil

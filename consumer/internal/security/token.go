@@ -85,17 +85,25 @@ func (t *tokens) run(a *asking) {
 	a.token, a.err = t.ask(ctx)
 }
 
-// Bind makes the end of ctx, which is that of one connection, end its wait for a token.
-func Bind(ctx context.Context, c *sarama.Config) {
+// Bind makes the end of ctx, which is that of one connection, end its wait for a token. If there is none, failed is told
+// why before sarama is.
+func Bind(ctx context.Context, c *sarama.Config, failed func(error)) {
 	if t, ok := c.Net.SASL.TokenProvider.(*tokens); ok {
-		c.Net.SASL.TokenProvider = bound{ctx, t}
+		c.Net.SASL.TokenProvider = bound{ctx, t, failed}
 	}
 }
 
 type bound struct {
 	ctx    context.Context //nolint:containedctx // sarama's interface has no room for it
 	tokens *tokens
+	failed func(error)
 }
 
 // Token implements sarama.AccessTokenProvider.
-func (b bound) Token() (*sarama.AccessToken, error) { return b.tokens.within(b.ctx) }
+func (b bound) Token() (*sarama.AccessToken, error) {
+	token, err := b.tokens.within(b.ctx)
+	if err != nil {
+		b.failed(err)
+	}
+	return token, err
+}
