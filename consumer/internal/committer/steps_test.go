@@ -31,6 +31,7 @@ func refusedOnce(t *testing.T, claims int32) (s *bench, all []*claim, second cha
 	hold := s.claim(place{"hold", 0})
 	hold.mu.Lock() // until all have something to commit, so that one request has them all
 	s.list(hold)
+	s.collecting(t) // else it would take the first ones together with hold, and send them alone
 	for p := range claims {
 		k := s.claim(orders(p))
 		k.Commit(at(10), true, nil)
@@ -39,6 +40,16 @@ func refusedOnce(t *testing.T, claims int32) (s *bench, all []*claim, second cha
 	hold.mu.Unlock()
 	eventually(t, "the first refusal", func() bool { return len(s.inbox.told()) == len(all) })
 	return s, all, second
+}
+
+// collecting waits until the loop has taken what is listed.
+func (s *bench) collecting(t *testing.T) {
+	t.Helper()
+	eventually(t, "the loop is collecting", func() bool {
+		s.Committer.mu.Lock()
+		defer s.Committer.mu.Unlock()
+		return len(s.listed) == 0
+	})
 }
 
 // Claims X are put into a request in generation 7, then they are closed and given away in generation 8, then the
@@ -83,11 +94,7 @@ func TestClosedClaimsAreLeftOutAfterTheIdentityIsRead(t *testing.T) {
 	b, x, y := s.broker, all[0], all[1]
 	y.mu.Lock()
 	s.list(y)
-	eventually(t, "the loop is collecting", func() bool {
-		s.Committer.mu.Lock()
-		defer s.Committer.mu.Unlock()
-		return len(s.listed) == 0
-	})
+	s.collecting(t)
 	x.Close()
 	s.rebalance()
 	b.set(func(b *broker) { b.offsets[x.place()] = block{offset: 80} })
