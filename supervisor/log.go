@@ -81,6 +81,9 @@ func describe(f *messages.Failure, d messages.Decision) string {
 		}
 		return fmt.Sprintf("no record is given up for it; %s goes on", where)
 	case messages.ActionPark:
+		if d.Delay > 0 { // fenced
+			return fmt.Sprintf("%s stands (%s), and goes on by itself after %v; other partitions go on (RetryHead ends the wait)", where, d.Reason, d.Delay)
+		}
 		return fmt.Sprintf("%s is parked (%s): it stands until RetryHead or SkipHead, other partitions go on", where, d.Reason)
 	case messages.ActionEscalate:
 		return "the consumer drains, leaves its group, and fails"
