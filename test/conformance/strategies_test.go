@@ -67,8 +67,8 @@ func TestMixedGroupRange(t *testing.T) {
 }
 
 // TestStrategiesChangeWhileRunning: a group goes from range to cooperative-sticky member by member, as [consumer.Balance]
-// tells: with the new one listed before the old one, then with the old one dropped. It never stops, no record is lost or
-// handled twice, and no partition is owned by two.
+// tells: with the new one listed before the old one, then with the old one dropped; and back by the same steps. It never
+// stops, no record is lost or handled twice, and no partition is owned by two.
 func TestStrategiesChangeWhileRunning(t *testing.T) {
 	const partitions, each = 6, 100
 	k := cluster(t)
@@ -82,6 +82,8 @@ func TestStrategiesChangeWhileRunning(t *testing.T) {
 		{[]consumer.Balance{consumer.Range}, "range"},
 		{[]consumer.Balance{consumer.CooperativeSticky, consumer.Range}, "cooperative-sticky"},
 		{[]consumer.Balance{consumer.CooperativeSticky}, "cooperative-sticky"},
+		{[]consumer.Balance{consumer.CooperativeSticky, consumer.Range}, "cooperative-sticky"},
+		{[]consumer.Balance{consumer.Range}, "range"},
 	}
 	l := newLedger(partitions, 2*len(steps)*each)
 	var members [2]*member
