@@ -25,6 +25,17 @@ func (k *kafka) protocol(group string) string {
 // share a group, whoever leads it. No partition is owned by two, no record of ours is handled twice, and whoever stays
 // owns all.
 func TestMixedGroupRange(t *testing.T) {
+	mixedEagerGroup(t, consumer.Range, sarama.NewBalanceStrategyRange())
+}
+
+// TestMixedGroupEager is TestMixedGroupRange with the other two strategies that give up everything in each rebalance.
+func TestMixedGroupEager(t *testing.T) {
+	t.Run("roundrobin", func(t *testing.T) { mixedEagerGroup(t, consumer.RoundRobin, sarama.NewBalanceStrategyRoundRobin()) })
+	t.Run("sticky", func(t *testing.T) { mixedEagerGroup(t, consumer.Sticky, sarama.NewBalanceStrategySticky()) })
+}
+
+func mixedEagerGroup(t *testing.T, balance consumer.Balance, strategy sarama.BalanceStrategy) {
+	t.Helper()
 	const partitions, each = 6, 300
 	k := cluster(t)
 	topic := k.topic(partitions)
@@ -32,14 +43,14 @@ func TestMixedGroupRange(t *testing.T) {
 	o, l := newOwners(), newLedger(partitions, 3*each)
 	ours := func(name string) *member {
 		cfg := k.config(name, group, topic)
-		cfg.Balance = []consumer.Balance{consumer.Range}
+		cfg.Balance = []consumer.Balance{balance}
 		cfg.Hooks = o.hooks(name)
 		cfg.Handler = l.keeps(name, nil)
 		return start(t, name, cfg)
 	}
 	a := ours("a")
 	a.owns(partitions)
-	p := startPlain(t, "sarama", k.config("", group, topic), o, l, sarama.NewBalanceStrategyRange())
+	p := startPlain(t, "sarama", k.config("", group, topic), o, l, strategy)
 	a.owns(partitions / 2)
 	eventually(t, "both own a half", func() bool { return o.all(partitions) })
 	k.fill(topic, partitions, 0, each)
@@ -47,8 +58,8 @@ func TestMixedGroupRange(t *testing.T) {
 	b := ours("b")
 	b.owns(partitions / 3)
 	eventually(t, "all three own a third", func() bool { return o.all(partitions) })
-	if now := k.protocol(group); now != "range" {
-		t.Errorf("the group uses %q, want range", now)
+	if now := k.protocol(group); now != balance.String() {
+		t.Errorf("the group uses %q, want %v", now, balance)
 	}
 	k.fill(topic, partitions, each, 2*each)
 	eventually(t, "two thirds are processed", func() bool { return l.count() == 2*partitions*each })
