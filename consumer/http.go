@@ -16,7 +16,8 @@ import (
 //	/status  the *messages.Status as JSON
 //	/livez   200 while the consumer lives; 503 when it is dead and only a new process helps
 //	/readyz  200 while the consumer is a member of its group, does not drain, and nothing keeps it from its work (after a
-//	         loss of what it owned it has to join anew; a coordinator that cannot be reached; a topic that does not exist); else 503
+//	         loss of what it owned it has to join anew; a coordinator that cannot be reached; a topic that does not exist or may
+//	         not be read; a partition that could not be read for long); else 503
 //
 // The answers of the two probes name the reasons, a line each; a partition that backs off or is parked is named
 // and does not make them fail, because no restart would help it. Nor does a handler that does not return, which no
