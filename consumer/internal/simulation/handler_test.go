@@ -21,8 +21,8 @@ func (s schedule) hopeless(partition int32, offset int64) bool {
 	return rand.New(rand.NewPCG(s.seed, uint64(partition)<<40^uint64(offset))).IntN(300) == 0
 }
 
-// longest is how long a handler may hang.
-const longest = 3 * time.Minute
+// longest is how long a handler may hang: beyond the rebalance timeout.
+const longest = 90 * time.Second
 
 // handle is the application: what it does with an attempt follows from the seed and the record.
 func (p *process) handle(ctx context.Context, r *messages.Record) error {
@@ -52,7 +52,7 @@ func (p *process) handle(ctx context.Context, r *messages.Record) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(2 * time.Minute):
+		case <-time.After(longest):
 		}
 	case n < 993: // hangs beyond that
 		work(longest)

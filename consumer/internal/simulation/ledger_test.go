@@ -19,7 +19,7 @@ type ledger struct {
 	partitions []account
 	processes  map[string]*process // by member id
 	violations []string
-	story      []string // what happened, for the one who reads a failure
+	story      []moment // what happened, for the one who reads a failure
 	counts     counts
 }
 
@@ -32,13 +32,13 @@ type counts struct {
 type account struct {
 	done      map[int64]bool
 	front     int // index of the first record that is not done
-	running   map[*run]struct{}
+	running   map[*call]struct{}
 	owner     *process // of the newest claim
 	committed int64
 }
 
-// run is one handler that has not returned.
-type run struct {
+// call is one handler that has not returned.
+type call struct {
 	who    *process
 	offset int64
 	ctx    context.Context //nolint:containedctx // of the attempt that is looked at
@@ -47,15 +47,26 @@ type run struct {
 func newLedger(s *shelf) *ledger {
 	l := &ledger{shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)), processes: map[string]*process{}}
 	for p := range l.partitions {
-		l.partitions[p] = account{done: map[int64]bool{}, running: map[*run]struct{}{}, committed: -1}
+		l.partitions[p] = account{done: map[int64]bool{}, running: map[*call]struct{}{}, committed: -1}
 	}
 	return l
+}
+
+// moment is a line of the story. It becomes a text only if somebody reads it: args are what does not change any more.
+type moment struct {
+	at     time.Duration
+	format string
+	args   []any
+}
+
+func (m moment) String() string {
+	return fmt.Sprintf("%10v ", m.at.Round(time.Millisecond)) + fmt.Sprintf(m.format, m.args...)
 }
 
 // notef tells the story. It needs the lock.
 func (l *ledger) notef(format string, args ...any) {
 	l.counts.steps++
-	l.story = append(l.story, fmt.Sprintf("%10v ", time.Since(l.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	l.story = append(l.story, moment{time.Since(l.began), format, args})
 }
 
 func (l *ledger) note(format string, args ...any) {
@@ -98,11 +109,11 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 }
 
 // begin: a handler is called.
-func (l *ledger) begin(who *process, r *messages.Record) *run {
+func (l *ledger) begin(who *process, r *messages.Record) *call {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := &run{who, r.Offset, r.Context()}
+	now := &call{who, r.Offset, r.Context()}
 	if who.dead {
 		return now
 	}
@@ -128,7 +139,7 @@ func (l *ledger) begin(who *process, r *messages.Record) *run {
 }
 
 // end: the handler has returned, by itself or not; nil: it did its work.
-func (l *ledger) end(now *run, r *messages.Record, finished bool) {
+func (l *ledger) end(now *call, r *messages.Record, finished bool) {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,6 +159,20 @@ func (l *ledger) end(now *run, r *messages.Record, finished bool) {
 	for a.front < len(all) && a.done[all[a.front]] {
 		a.front++
 	}
+}
+
+// handling: a handler of a process that is there has not returned.
+func (l *ledger) handling() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.partitions {
+		for r := range l.partitions[p].running {
+			if !r.who.dead {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // commit: the coordinator has carried one out.

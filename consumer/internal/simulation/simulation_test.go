@@ -3,10 +3,16 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 )
 
 var (
@@ -25,27 +31,77 @@ func TestSchedules(t *testing.T) {
 	if *schedules == 0 {
 		t.Skip("not by default under the race detector, which fails in these bubbles itself: -schedules N runs them")
 	}
-	var sum counts
-	var took []time.Duration
-	failed := 0
-	for n := range *schedules {
-		s := newSchedule(*first + uint64(n))
-		for range *again {
-			began := time.Now()
-			l := s.live(t)
-			took = append(took, time.Since(began))
-			sum.add(l.counts)
-			if len(l.violations) > 0 {
-				failed++
-				t.Errorf("violation: %s\n%s\n%s", strings.Join(l.violations, "\nviolation: "), s, l.tail())
-			}
-			if failed == *enough {
-				t.Fatalf("%d schedules, %d failed; no more are run", len(took), failed)
-			}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a schedule leaves nothing behind
+	var r run
+	began := time.Now()
+	t.Run("side by side", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				r.some(t)
+			})
 		}
+	})
+	slices.Sort(r.took)
+	median, longest := r.took[len(r.took)/2], r.took[len(r.took)-1]
+	t.Logf("%d schedules, %d failed, in %.1f s; median %.1f ms, longest %.0f ms; %v", len(r.took), r.failed, time.Since(began).Seconds(),
+		median.Seconds()*1000, longest.Seconds()*1000, r.sum)
+}
+
+// run is a run of many schedules, shared by those who take from it.
+type run struct {
+	mu     sync.Mutex
+	next   int
+	took   []time.Duration
+	failed int
+	sum    counts
+}
+
+// take is the next schedule's number; false: there is none, or enough have failed.
+func (r *run) take() (n int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n = r.next
+	r.next++
+	return n / *again, n < *schedules**again && r.failed < *enough
+}
+
+// some runs schedules, one after the other, until there are no more. One actor system serves them all: it costs as much
+// as a short schedule.
+func (r *run) some(t *testing.T) {
+	t.Helper()
+	sys := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
+	before := actorsOf(sys)
+	for n, ok := r.take(); ok; n, ok = r.take() {
+		s := newSchedule(*first + uint64(n))
+		began := time.Now()
+		l := s.live(t, sys)
+		r.lived(t, s, l, time.Since(began))
 	}
-	slices.Sort(took)
-	t.Logf("%d schedules, %d failed; median %v, longest %v; %v", len(took), failed, took[len(took)/2], took[len(took)-1], sum)
+	if left := actorsOf(sys) - before; left > 0 {
+		t.Errorf("%d actors have not ended", left)
+	}
+	sys.Shutdown()
+}
+
+func (r *run) lived(t *testing.T, s schedule, l *ledger, took time.Duration) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.took = append(r.took, took)
+	r.sum.add(l.counts)
+	if len(l.violations) > 0 {
+		r.failed++
+		t.Errorf("violation: %s\n%s\n%s", strings.Join(l.violations, "\nviolation: "), s, l.tail())
+	}
+}
+
+// actorsOf counts the actors of a system.
+func actorsOf(sys *actor.ActorSystem) (n int) {
+	for _, part := range sys.ProcessRegistry.LocalPIDs.LocalPIDs {
+		n += part.Count()
+	}
+	return n
 }
 
 func (c *counts) add(d counts) {
@@ -67,5 +123,9 @@ func (l *ledger) tail() string {
 	if len(story) > 150 && !*whole {
 		story = story[len(story)-150:]
 	}
-	return strings.Join(story, "\n")
+	var b strings.Builder
+	for _, m := range story {
+		fmt.Fprintln(&b, m)
+	}
+	return b.String()
 }

@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +25,7 @@ type world struct {
 	cluster *membertest.Cluster
 	shelf   *shelf
 	ledger  *ledger
-	sys     *actor.ActorSystem // of all processes: one costs more than a process
+	sys     *actor.ActorSystem // of all processes
 	there   []*process         // were not told to end
 	all     []*process
 	born    int
@@ -37,11 +36,10 @@ type world struct {
 }
 
 // live runs a schedule in a bubble, and answers what was seen and what was wrong.
-func (s schedule) live(t *testing.T) (l *ledger) {
+func (s schedule) live(t *testing.T, sys *actor.ActorSystem) (l *ledger) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{schedule: s, cluster: membertest.New(map[string]int{topic: s.partitions}), shelf: newShelf(s.partitions)}
-		w.sys = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
+		w := &world{schedule: s, cluster: membertest.New(map[string]int{topic: s.partitions}), shelf: newShelf(s.partitions), sys: sys}
 		l = newLedger(w.shelf)
 		w.ledger = l
 		w.cluster.OnCommit(func(_ string, partition int32, o membertest.Offset) {
@@ -145,7 +143,9 @@ func (w *world) calm() {
 
 // finish drains what is there, and waits for the ends of all.
 func (w *world) finish() {
-	time.Sleep(longest) // handlers that were left behind
+	for w.ledger.handling() { // those that were left behind
+		time.Sleep(time.Second)
+	}
 	for _, p := range w.there {
 		p.tell(&messages.Drain{})
 	}
@@ -158,7 +158,6 @@ func (w *world) finish() {
 			w.ledger.violate("%s drained in peace and ended with %v", p.name, err)
 		}
 	}
-	w.sys.Shutdown()
 	time.Sleep(longest) // the handlers of the killed, and protoactor's dead letters
 }
 
