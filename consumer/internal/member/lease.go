@@ -34,10 +34,19 @@ func (m *machine) keep(sent instant) {
 }
 
 // leased is until when what we own is ours if nothing more is heard. What an eager member gives up for a rebalance has
-// its own end, claim.over, which is that of the place. A static member's place is kept for its session: a rebalance
-// throws out dynamic members only (Kafka: GroupCoordinator.onCompleteJoin). Who does not sync is thrown out all the same.
+// its own end, claim.over, which is that of the place.
+//
+// It is no other for a static member. A rebalance keeps its place for its session (Kafka: GroupCoordinator.onCompleteJoin
+// throws out dynamic members only), but not what it owns: the leader makes its plan from the last join of each, and a join
+// tells what its member owned before it. Say with 15 s and 45 s:
+//
+//	 0 s  A joins for the first time, owns nothing, and is given everything
+//	 9 s  a heartbeat of A is answered; then A is cut off
+//	10 s  B joins; the group waits for A
+//	25 s  it waits no longer: A is still in it, and owns nothing as far as B, the leader, knows: B has half of it
+//	50 s  A's session, less a tenth, is over; until here both would have worked
 func (m *machine) leased() instant {
-	if m.instance != "" && m.seated || !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
+	if !m.cooperative && len(m.ours(func(_ tp, c *claim) bool { return c.over.never() })) == 0 {
 		return m.lease
 	}
 	return either(m.lease, m.place)
