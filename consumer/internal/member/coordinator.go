@@ -16,6 +16,8 @@ func (m *machine) onFound(now instant, e found) {
 	m.finding = 0
 	switch {
 	case e.err == nil:
+		m.orphan = m.orphan || m.fledgling && e.addr != m.last
+		m.last = e.addr
 		m.coordinator, m.beat, m.beatAt = e.addr, 0, now // a heartbeat at once: is it really the one, and are we in its group?
 		m.emit(useCoordinator{e.addr})
 	case hopeless(e.err):
@@ -37,6 +39,16 @@ func (m *machine) refused(now instant, err error) {
 	case k == sarama.ErrIllegalGeneration:
 		m.loseAll(err)
 		m.identify(m.memberID, -1)
+		m.abandon()
+		m.pause(now)
+	case k == sarama.ErrFencedInstancedId && m.fledgling && m.orphan:
+		// Nobody need have taken our place. A static member that comes back gets a new id; where a rebalance is on, the
+		// coordinator writes that down only with the assignment (Kafka: GroupCoordinator.updateStaticMemberAndRebalance).
+		// If another broker takes over before, it knows our earlier self, and takes us for a stranger. So join once more,
+		// without an id. It may be a second process all the same, which has joined meanwhile; then the later one has the
+		// place, as ever.
+		m.fledgling, m.orphan, m.beat = false, false, 0 // a heartbeat that is out will be told the same
+		m.identify("", -1)
 		m.abandon()
 		m.pause(now)
 	case fatal(k):

@@ -62,6 +62,9 @@ func (m *machine) enter(now instant, e joined) {
 			m.keep(later(m.answered, m.lastOK))
 		}
 	}
+	if e.member != m.memberID {
+		m.fledgling, m.orphan = true, false
+	}
 	m.identify(e.member, e.generation)
 	m.protocol, m.reason = e.protocol, ""
 	m.leader = e.leader == e.member

@@ -40,12 +40,15 @@ type machine struct {
 	leave   int // the leave in flight
 
 	coordinator string // "": not known
+	last        string // that was known
 
 	memberID   string
 	generation int32 // -1: none
 	protocol   string
 	leader     bool
 	met        bool // a join was sent: the broker may know us
+	fledgling  bool // our id was given in a generation that has no assignment yet
+	orphan     bool // and another broker has become the coordinator since
 	reason     string
 	joinedAt   instant // when the join in flight was sent
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
 )
 
@@ -97,4 +99,32 @@ func TestAStaticMemberLeavesForGood(t *testing.T) {
 			t.Errorf("members %v", m)
 		}
 	})
+}
+
+// A static member comes back while its group rebalances, and the coordinator dies before the group has its assignment. The
+// next one knows the member's earlier id and takes the new one for a stranger's. There is no second process.
+func TestAStaticMemberComesBackWhileTheCoordinatorMoves(t *testing.T) {
+	x := lay(t, statically).step(start{}).find()
+	want[sendSync](x.join("i-2", 4, "l"))
+	x.step(synced{seq: seqOf[sendSync](x), sent: x.now, err: sarama.ErrNotCoordinatorForConsumer})
+	x.later(50 * time.Millisecond).step(found{seq: seqOf[findCoordinator](x), addr: "d"})
+	if a := want[sendJoin](x); a.member != "i-2" {
+		t.Errorf("%+v", a)
+	}
+	out := want[sendHeartbeat](x)
+	wantNo[fail](x.step(joined{seq: seqOf[sendJoin](x), err: sarama.ErrFencedInstancedId}))
+	if a := want[sendJoin](x.later(100 * time.Millisecond)); a.member != "" {
+		t.Errorf("%+v", a)
+	}
+	wantNo[fail](x.step(beaten{out.seq, x.now, sarama.ErrFencedInstancedId}))
+	want[sendSync](x.join("i-3", 5, "l"))
+	want[fail](x.step(synced{seq: seqOf[sendSync](x), sent: x.now, err: sarama.ErrFencedInstancedId})) // the same coordinator knows better
+}
+
+// Once there was an assignment, every coordinator knows the id: who is not known any more has been replaced.
+func TestAStaticMemberIsReplacedWhileTheCoordinatorMoves(t *testing.T) {
+	x := lay(t, statically).member(0)
+	x.beat(sarama.ErrNotCoordinatorForConsumer)
+	x.later(100 * time.Millisecond).step(found{seq: seqOf[findCoordinator](x), addr: "d"})
+	want[fail](x.beat(sarama.ErrFencedInstancedId))
 }

@@ -30,6 +30,7 @@ func (m *machine) onSynced(now instant, e synced) {
 		m.failed(now, e.err)
 		return
 	}
+	m.fledgling = false // the coordinator has written it down
 	m.renew(e.sent)
 	m.keep(e.sent)
 	if m.lastOK.after(m.freshAt) { // a heartbeat of this generation, which was not waiting for our sync: it had it
