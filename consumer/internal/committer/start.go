@@ -27,7 +27,11 @@ func (k *claim) Start(ctx context.Context) (supervisor.Start, error) {
 	ctx, cancel := k.within(ctx)
 	defer cancel()
 	if k.c.set.Store != nil {
-		return k.startByStore(ctx)
+		start, err := k.startByStore(ctx)
+		if err == nil && k.c.set.AlsoToKafka { // the last owner may not have come to say it, and there may be nothing to do from here
+			k.Commit(actors.Progress{Next: start.Next}, false, nil)
+		}
+		return start, err
 	}
 	found, err := k.c.committed(ctx, k.place(), false)
 	if err != nil {

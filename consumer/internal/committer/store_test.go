@@ -174,6 +174,21 @@ func TestAlsoToKafka(t *testing.T) {
 	})
 }
 
+// The last owner stored 7, and died before it told Kafka. No record follows: Kafka's displays would show a lag for ever.
+func TestAlsoToKafkaFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(orders(0))
+		x := newBench(t, b, withLog(&logRange{end: 7}), withStore(&store{pos: offsets.Position{Next: 7}}, func(s *Settings) { s.AlsoToKafka = true }))
+		k := x.claim(orders(0))
+		if _, err := k.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Flush(t.Context()); err != nil || b.committed(orders(0)).offset != 7 {
+			t.Errorf("committed %+v, %v", b.committed(orders(0)), err)
+		}
+	})
+}
+
 // A store is a user's code: its panic is an error, its Goexit too, and its error keeps its identity.
 func TestAStoreThatFails(t *testing.T) {
 	away := errors.New("the database is away")
