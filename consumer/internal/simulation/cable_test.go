@@ -12,6 +12,7 @@ import (
 // cable is the network between one process and all brokers. A cut is silent: nothing is refused, nothing arrives.
 type cable struct {
 	dialer func(addr string) conn.Conn
+	gate   *gate // of the process
 
 	mu       sync.Mutex
 	out, in  bool // requests, answers get lost
@@ -71,6 +72,8 @@ func (s *strand) Kill() {
 // over brings a request to the broker and the answer back, unless the cable is cut: then only Kill ends the wait.
 func over[Q, A any](s *strand, q Q, ask func(Q) (A, error)) (A, error) {
 	var none A
+	s.cable.gate.pass()
+	defer s.cable.gate.pass() // the answer is read by who goes on
 	if out, _ := s.cable.lost(); out {
 		<-s.dead
 		return none, errCut

@@ -15,6 +15,10 @@ const (
 	loop    = "../../../consumer/internal/committer/loop.go"
 	joins   = "../../../consumer/internal/member/join.go"
 	leases  = "../../../consumer/internal/member/lease.go"
+	beats   = "../../../consumer/internal/member/heartbeat.go"
+	fatal   = "../../../consumer/internal/member/errors.go"
+	leaves  = "../../../consumer/internal/member/leave.go"
+	failure = "../../../supervisor/failure.go"
 	release = "../../../supervisor/release.go"
 )
 
@@ -69,5 +73,40 @@ var faults = []weakness{
 	}},
 	{"an eager member joins before it has given everything up", []planted.Edit{
 		{joins, "\tdefault:\n\t\treturn m.cooperative\n", "\tdefault:\n\t\treturn true\n"},
+	}},
+	// Pauses.
+	{"the lease counts from the answer", []planted.Edit{
+		{beats, "\t\tm.renew(sent)\n", "\t\tm.renew(now)\n\t\tm.keep(now)\n"},
+	}},
+	// Static members.
+	{"who is fenced by a second process goes on", []planted.Edit{
+		{fatal, "\tcase sarama.ErrFencedInstancedId, sarama.ErrGroupAuthorizationFailed,", "\tcase sarama.ErrGroupAuthorizationFailed,"},
+	}},
+	{"a static member leaves when it stops", []planted.Edit{
+		{leaves, "return m.instance != \"\" && !m.leaveStatic", "return false"},
+	}},
+	{"a static member's partitions are kept for its session", []planted.Edit{
+		{leases, "\treturn either(m.lease, m.place)\n", "\tif m.instance != \"\" && m.seated {\n\t\treturn m.lease\n\t}\n\treturn either(m.lease, m.place)\n"},
+	}},
+	// Offset stores, and seeks.
+	{"a partition that was acquired again has its old fence", []planted.Edit{
+		{onClaim, "\tseek = m.await(next)\n\tm.fence = fence\n\tm.push(false)", "\tseek = m.await(next)\n\tm.push(false)"},
+	}},
+	{"a store is not told of a skip", []planted.Edit{
+		{failure, "p.failure.Offset >= 0 && s.set.Store {", "p.failure.Offset >= 0 && s.set.Store && len(s.claims) == 0 {"},
+	}},
+	{"what an older seek fetched is taken", []planted.Edit{
+		{backlog, "if b.state == stopping || seek != b.seek ||", "if b.state == stopping ||"},
+	}},
+	{"a seek waits for the very offset", []planted.Edit{
+		{backlog, "for i < n && batch.Offset(i) < from {", "for i < n && (batch.Offset(i) < from || b.state == awaitingSeek && batch.Offset(i) != from) {"},
+	}},
+	// Operators.
+	{"an operator's skip is of whatever is the head by then", []planted.Edit{
+		{verdict, "\tcase head != offset:\n\t\treturn &HeadError{Want: offset, Have: head}\n", ""},
+		{verdict, "\t\tm.giveUp(offset)\n\t\tm.push(true)", "\t\tm.giveUp(m.backlog.Next())\n\t\tm.push(true)"},
+	}},
+	{"what is fetched ends a park", []planted.Edit{
+		{backlog, "\tb.state = assigned\n", "\tb.state, b.gate = assigned, Gate{}\n"},
 	}},
 }

@@ -26,8 +26,12 @@ const longest = 90 * time.Second
 
 // handle is the application: what it does with an attempt follows from the seed and the record.
 func (p *process) handle(ctx context.Context, r *messages.Record) error {
-	now, finished := p.world.ledger.begin(p, r), false
-	defer func() { p.world.ledger.end(now, r, finished) }()
+	p.gate.pass()
+	now, finished := p.begin(r), false
+	defer func() {
+		p.gate.pass()
+		p.world.ledger.end(now, r, finished, p.world.store != nil)
+	}()
 	random := rand.New(rand.NewPCG(p.world.seed, uint64(r.Partition)<<40^uint64(r.Offset)<<8^uint64(r.Attempt)))
 	if p.world.hopeless(r.Partition, r.Offset) {
 		finished = true // it may leave
@@ -59,6 +63,22 @@ func (p *process) handle(ctx context.Context, r *messages.Record) error {
 	default:
 		work(time.Second)
 	}
+	if p.world.store != nil {
+		if err := p.world.store.save(ctx, p, r); err != nil {
+			return err
+		}
+	}
 	finished = true
 	return nil
+}
+
+// begin tells the ledger, with the fence of the store.
+func (p *process) begin(r *messages.Record) *call {
+	s := p.world.store
+	if s == nil {
+		return p.world.ledger.begin(p, r, 0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.world.ledger.begin(p, r, s.rows[r.Partition].fence)
 }

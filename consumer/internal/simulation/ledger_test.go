@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type ledger struct {
 	mu         sync.Mutex
 	partitions []account
 	processes  map[string]*process // by member id
+	ends       map[*process]int    // claims that have ended
 	violations []string
 	story      []moment // what happened, for the one who reads a failure
 	counts     counts
@@ -26,15 +28,19 @@ type ledger struct {
 // counts are what a schedule has seen.
 type counts struct {
 	handled, duplicates, failures, commits, claims, steps int
+	pauses, saves, fenced, seeks, skips, restarts         int
 }
 
 // account is one partition's.
 type account struct {
 	done      map[int64]bool
-	front     int // index of the first record that is not done
+	may       map[int64]int // so many operators may be skipping it
+	front     int           // index of the first record that is neither
 	running   map[*call]struct{}
 	owner     *process // of the newest claim
+	leaving   bool     // it is to be given up
 	committed int64
+	furthest  int64 // where a store has ever stood
 }
 
 // call is one handler that has not returned.
@@ -45,9 +51,9 @@ type call struct {
 }
 
 func newLedger(s *shelf) *ledger {
-	l := &ledger{shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)), processes: map[string]*process{}}
+	l := &ledger{shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)), processes: map[string]*process{}, ends: map[*process]int{}}
 	for p := range l.partitions {
-		l.partitions[p] = account{done: map[int64]bool{}, running: map[*call]struct{}{}, committed: -1}
+		l.partitions[p] = account{done: map[int64]bool{}, may: map[int64]int{}, running: map[*call]struct{}{}, committed: -1}
 	}
 	return l
 }
@@ -87,11 +93,30 @@ func (l *ledger) violate(format string, args ...any) {
 	l.violatef(format, args...)
 }
 
-// joined: a process has a member id.
+// counted counts what was done.
+func (l *ledger) counted(f func(*counts)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.counts)
+}
+
+// gone: a claim has ended.
+func (l *ledger) gone(who *process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends[who]++
+}
+
+// joined: a process has a member id, and its instance, if it has one, is its own from now on.
 func (l *ledger) joined(who *process, member string, generation int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.processes[member] = who
+	for _, p := range l.processes {
+		if who.instance != "" && p.instance == who.instance {
+			p.replaced = p != who
+		}
+	}
+	l.processes[member], who.replaced = who, false
 	l.notef("%s is a member in generation %d", who.name, generation)
 }
 
@@ -104,12 +129,15 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	}
 	l.notef("%s owns %v", who.name, c)
 	l.counts.claims++
-	l.partitions[c.Partition].owner = who
-	who.last[c.Partition] = -1
+	l.partitions[c.Partition].owner, l.partitions[c.Partition].leaving = who, false
+	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
+	n.fence, n.wanted = old.fence, old.wanted
+	who.seen[c.Partition] = n
 }
 
-// begin: a handler is called.
-func (l *ledger) begin(who *process, r *messages.Record) *call {
+// begin: a handler is called. fence is that of the store now; nobody is held to what a store expects that has another
+// owner by now.
+func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,18 +145,17 @@ func (l *ledger) begin(who *process, r *messages.Record) *call {
 	if who.dead {
 		return now
 	}
-	a := &l.partitions[r.Partition]
-	l.notef("%s handles %v, attempt %d", who.name, r, r.Attempt)
-	if r.Offset < who.last[r.Partition] {
-		l.violatef("%s handles %v after %d in the same claim", who.name, r, who.last[r.Partition])
+	a, seen := &l.partitions[r.Partition], who.seenOf(r.Partition)
+	l.notef("%s handles %s/%d@%d, attempt %d", who.name, topic, r.Partition, r.Offset, r.Attempt)
+	if why := seen.next(r, all); why != "" {
+		l.violatef("%s handles %s/%d@%d%s", who.name, topic, r.Partition, r.Offset, why)
 	}
-	who.last[r.Partition] = r.Offset
-	if a.front < len(all) && r.Offset > all[a.front] {
-		l.violatef("%s handles %v, and %d before it is not finished", who.name, r, all[a.front])
+	if r.Fence == fence && a.front < len(all) && r.Offset > all[a.front] {
+		l.violatef("%s handles %s/%d@%d, and %d before it is not finished", who.name, topic, r.Partition, r.Offset, all[a.front])
 	}
 	for other := range a.running {
-		if !other.who.dead && other.ctx.Err() == nil {
-			l.violatef("%s handles %v while %s handles offset %d", who.name, r, other.who.name, other.offset)
+		if !other.who.dead && other.ctx.Err() == nil && !who.excused() && !other.who.excused() {
+			l.violatef("%s handles %s/%d@%d while %s handles offset %d", who.name, topic, r.Partition, r.Offset, other.who.name, other.offset)
 		}
 	}
 	if a.done[r.Offset] {
@@ -138,9 +165,8 @@ func (l *ledger) begin(who *process, r *messages.Record) *call {
 	return now
 }
 
-// end: the handler has returned, by itself or not; nil: it did its work.
-func (l *ledger) end(now *call, r *messages.Record, finished bool) {
-	all := l.shelf.all(r.Partition)
+// end: the handler has returned, by itself or not; finished: it did its work. With a store, that is the store's to say.
+func (l *ledger) end(now *call, r *messages.Record, finished, stored bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := &l.partitions[r.Partition]
@@ -151,12 +177,25 @@ func (l *ledger) end(now *call, r *messages.Record, finished bool) {
 	l.counts.handled++
 	if !finished {
 		l.counts.failures++
-		l.notef("%s fails %v", now.who.name, r)
+		l.notef("%s fails %s/%d@%d", now.who.name, topic, r.Partition, r.Offset)
 		return
 	}
-	l.notef("%s finishes %v", now.who.name, r)
-	a.done[r.Offset] = true
-	for a.front < len(all) && a.done[all[a.front]] {
+	l.notef("%s finishes %s/%d@%d", now.who.name, topic, r.Partition, r.Offset)
+	if !stored {
+		l.leaves(r.Partition, r.Offset)
+	}
+}
+
+// leaves: a record is done, or may go without. It needs the lock.
+func (l *ledger) leaves(partition int32, offset int64) {
+	l.partitions[partition].done[offset] = true
+	l.advance(partition)
+}
+
+// advance looks for the first record that is not done. It needs the lock.
+func (l *ledger) advance(partition int32) {
+	a, all := &l.partitions[partition], l.shelf.all(partition)
+	for a.front < len(all) && (a.done[all[a.front]] || a.may[all[a.front]] > 0) {
 		a.front++
 	}
 }
@@ -176,7 +215,7 @@ func (l *ledger) handling() bool {
 }
 
 // commit: the coordinator has carried one out.
-func (l *ledger) commit(partition int32, next int64, member string, generation int32) {
+func (l *ledger) commit(partition int32, next int64, member string, generation int32, stored bool) {
 	all := l.shelf.all(partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -187,10 +226,14 @@ func (l *ledger) commit(partition int32, next int64, member string, generation i
 	}
 	l.counts.commits++
 	l.notef("%s commits %s/%d at %d in generation %d", name, topic, partition, next, generation)
-	if next < a.committed {
+	switch {
+	case stored: // a report of progress; a store may be put back
+		if i, _ := slices.BinarySearch(all, a.furthest); i < len(all) && next > all[i] {
+			l.violatef("%s commits %s/%d at %d, and %d was never done in the store", name, topic, partition, next, all[i])
+		}
+	case next < a.committed:
 		l.violatef("%s commits %s/%d at %d, and it was at %d", name, topic, partition, next, a.committed)
-	}
-	if a.front < len(all) && next > all[a.front] {
+	case a.front < len(all) && next > all[a.front]:
 		l.violatef("%s commits %s/%d at %d, and %d is not finished", name, topic, partition, next, all[a.front])
 	}
 	if who != a.owner {
@@ -200,7 +243,7 @@ func (l *ledger) commit(partition int32, next int64, member string, generation i
 }
 
 // settled says what is not finished or not committed; "": nothing.
-func (l *ledger) settled() string {
+func (l *ledger) settled(k keeps) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var open []string
@@ -209,7 +252,7 @@ func (l *ledger) settled() string {
 		all := l.shelf.all(int32(p))
 		if a.front < len(all) {
 			open = append(open, fmt.Sprintf("%s/%d: %d of %d records are finished, the next one is %d", topic, p, a.front, len(all), all[a.front]))
-		} else if len(all) > 0 && a.committed <= all[len(all)-1] {
+		} else if k != alone && len(all) > 0 && a.committed <= all[len(all)-1] {
 			open = append(open, fmt.Sprintf("%s/%d: committed %d, the last record is %d", topic, p, a.committed, all[len(all)-1]))
 		}
 	}

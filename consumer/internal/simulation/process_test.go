@@ -1,9 +1,10 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -19,26 +20,34 @@ import (
 
 // process is one consumer with its cable.
 type process struct {
-	world *world
-	name  string
-	cable *cable
-	pid   *actor.PID
-	ended chan error
-	gone  bool // it was told to end; the schedule's
+	world    *world
+	name     string
+	instance string // of a static member
+	cable    *cable
+	gate     gate
+	reader   *reader
+	pid      *actor.PID
+	ended    chan error
 
 	// The ledger's, under its lock.
-	dead bool // killed: nobody sees what it does any more
-	last map[int32]int64
-
-	excused map[uint64]bool // claims whose deadline was too near
+	gone     bool // it was told to end
+	over     bool // it has ended
+	dead     bool // killed: nobody sees what it does any more
+	rival    bool // there was another process with its instance id beside it
+	replaced bool // which has its place
+	seen     map[int32]*seen
+	told     map[uint64]time.Time // when a claim was to be given up, in good time
 }
 
 // start joins one more process.
-func (w *world) start() *process {
+func (w *world) start(instance string) *process {
 	w.born++
-	p := &process{world: w, name: fmt.Sprint("p", w.born), ended: make(chan error, 1), last: map[int32]int64{}, excused: map[uint64]bool{}}
-	p.cable = &cable{dialer: w.cluster.Dial}
-	w.ledger.note("%s starts", p.name)
+	p := &process{
+		world: w, name: fmt.Sprint("p", w.born), instance: instance, ended: make(chan error, 1),
+		seen: map[int32]*seen{}, told: map[uint64]time.Time{},
+	}
+	p.cable = &cable{dialer: w.cluster.Dial, gate: &p.gate}
+	w.ledger.note("%s starts %s", p.name, instance)
 	p.pid = w.sys.Root.Spawn(supervisor.Props(supervisor.Settings{
 		Group: "g", Connect: p.connect,
 		Handler: p.handle,
@@ -50,10 +59,11 @@ func (w *world) start() *process {
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
 		},
 		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Each: w.each,
+		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
 		Logger: slog.New(slog.DiscardHandler),
 		Event:  p.event,
-		Ended:  func(err error) { p.ended <- err },
+		Ended:  p.end,
 	}))
 	return p
 }
@@ -62,17 +72,25 @@ func (w *world) start() *process {
 func (p *process) connect(inbox supervisor.Inbox) (supervisor.Link, error) {
 	w := p.world
 	cluster := conn.NewCluster(conn.Settings{Seeds: w.cluster.Brokers(), Dial: p.cable.dial, Version: sarama.V3_6_0_0})
-	coordinator := conn.NewCoordinator(p.cable.dial, "")
-	records := newReader(w.shelf, p.cable)
-	commits := committer.New(committer.Settings{
+	coordinator := conn.NewCoordinator(p.cable.dial, p.instance)
+	p.reader = newReader(w.shelf, p.cable)
+	set := committer.Settings{
 		Group: "g", Coordinator: coordinator, Ranges: w.shelf, Topics: cluster, Inbox: inbox, Version: sarama.V3_6_0_0,
-	})
-	options := member.Options{Group: "g", Topics: []string{topic}, Cluster: cluster, Coordinator: coordinator}
+		AlsoToKafka: w.keeps == both,
+	}
+	if w.store != nil {
+		set.Store = access{w.store, p}
+	}
+	commits := committer.New(set)
+	options := member.Options{Group: "g", InstanceID: p.instance, Topics: []string{topic}, Cluster: cluster, Coordinator: coordinator}
 	options.RebalanceTimeout = w.rebalance
 	if w.eager {
 		options.Strategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
 	}
-	return supervisor.Link{Membership: member.New(options, commits.Fencing(identified{inbox, p})), Source: records, Committer: closing{commits, cluster}}, nil
+	return supervisor.Link{
+		Membership: member.New(options, gated{commits.Fencing(identified{inbox, p}), &p.gate}),
+		Source:     p.reader, Committer: closing{commits, cluster},
+	}, nil
 }
 
 // identified tells the ledger who is who.
@@ -93,7 +111,14 @@ func (i identified) Revoked(all []messages.Claim, deadline time.Time) {
 	l.mu.Lock()
 	for _, c := range all {
 		l.notef("%s is to give up %v in %v", i.who.name, c, time.Until(deadline).Round(time.Millisecond))
-		i.who.excused[c.Sequence] = time.Until(deadline) < i.who.world.reserve()
+		if a := &l.partitions[c.Partition]; a.owner == i.who {
+			a.leaving = true
+		}
+		if time.Until(deadline) >= i.who.world.reserve() {
+			i.who.told[c.Sequence] = time.Now()
+		} else {
+			delete(i.who.told, c.Sequence)
+		}
 	}
 	l.mu.Unlock()
 	i.Inbox.Revoked(all, deadline)
@@ -113,25 +138,56 @@ func (c closing) Stop() {
 
 // tell sends the process a command to end.
 func (p *process) tell(how any) {
+	l := p.world.ledger
+	l.mu.Lock()
 	p.gone = true
-	p.world.ledger.note("%s is told to end: %T", p.name, how)
+	l.notef("%s is told to end: %T", p.name, how)
+	l.mu.Unlock()
 	p.world.sys.Root.Send(p.pid, how)
 }
 
 // kill ends the process as kill -9 does: what is on the wire may arrive, nothing follows, nobody sees its handlers.
 func (p *process) kill() {
-	p.gone = true
 	l := p.world.ledger
 	l.mu.Lock()
 	l.notef("%s is killed", p.name)
-	p.dead = true
+	p.dead, p.gone = true, true
 	l.mu.Unlock()
 	p.cable.sever()
+	p.gate.open() // for its goroutines to end
 	p.world.sys.Root.Send(p.pid, &messages.Kill{})
 }
 
-// over waits for its end.
-func (p *process) over(limit time.Duration) (error, bool) { //nolint:revive // the error is a result, not a failure
+func (p *process) isDead() bool {
+	p.world.ledger.mu.Lock()
+	defer p.world.ledger.mu.Unlock()
+	return p.dead
+}
+
+// excused: what it does beside the owner is not its fault. A second process with its instance id is the owner at once; it
+// learns of that by its next heartbeat (KIP-345).
+func (p *process) excused() bool { return p.replaced || p.gate.dazed() }
+
+// end: it has ended, told to or not.
+func (p *process) end(err error) {
+	l := p.world.ledger
+	l.mu.Lock()
+	l.notef("%s has ended: %v", p.name, err)
+	switch {
+	case p.gone:
+	case !p.rival || !errors.Is(err, sarama.ErrFencedInstancedId) || !strings.Contains(err.Error(), p.instance):
+		l.violatef("%s has ended by itself, a second process was there %v: %v", p.name, p.rival, err)
+	default:
+		l.counts.fenced++
+	}
+	p.gone, p.over = true, true
+	l.mu.Unlock()
+	p.world.leaves(p)
+	p.ended <- err
+}
+
+// await waits for its end.
+func (p *process) await(limit time.Duration) (error, bool) { //nolint:revive // the error is a result, not a failure
 	select {
 	case err := <-p.ended:
 		p.ended <- err
@@ -142,15 +198,24 @@ func (p *process) over(limit time.Duration) (error, bool) { //nolint:revive // t
 }
 
 func (p *process) event(e messages.Event) {
+	p.gate.pass()
 	l := p.world.ledger
 	switch e := e.(type) {
 	case *messages.ClaimRevoked:
+		l.gone(p)
 		l.note("%s gives up %v after %v", p.name, e.Claim, e.Took)
 	case *messages.ClaimLost:
+		l.gone(p)
 		l.note("%s loses %v: %v", p.name, e.Claim, e.Err)
-		if l.mu.Lock(); late(e.Err) && !p.excused[e.Claim.Sequence] {
+		l.mu.Lock()
+		if at, told := p.told[e.Claim.Sequence]; late(e.Err) && told && !p.gate.since(at) {
 			l.violatef("%s did not release %v by its deadline", p.name, e.Claim)
 		}
+		l.mu.Unlock()
+	case *messages.Parked:
+		l.mu.Lock()
+		l.notef("%s parks %s/%d@%d", p.name, topic, e.Head.Partition, e.Head.Offset)
+		p.seenOf(e.Head.Partition).parked = true
 		l.mu.Unlock()
 	case *messages.Abandoned:
 		l.note("%s abandons %v at %d: %v", p.name, e.Claim, e.Offset, e.Cause)

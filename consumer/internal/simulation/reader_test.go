@@ -67,7 +67,7 @@ func (r *reader) run() {
 func (r *reader) serve() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.cable.whole() {
+	if !r.cable.whole() || r.cable.gate.paused() {
 		return
 	}
 	for _, f := range slices.SortedFunc(maps.Values(r.feeds), func(a, b *feed) int { return cmp.Compare(a.claim.Sequence, b.claim.Sequence) }) {

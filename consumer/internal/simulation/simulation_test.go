@@ -111,10 +111,18 @@ func (c *counts) add(d counts) {
 	c.commits += d.commits
 	c.claims += d.claims
 	c.steps += d.steps
+	c.pauses += d.pauses
+	c.saves += d.saves
+	c.fenced += d.fenced
+	c.seeks += d.seeks
+	c.skips += d.skips
+	c.restarts += d.restarts
 }
 
 func (c counts) String() string {
-	return fmt.Sprintf("%d events: %d attempts, %d of them failed, %d duplicates; %d commits, %d claims", c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims)
+	return fmt.Sprintf("%d events: %d attempts, %d of them failed, %d duplicates; %d commits, %d claims; "+
+		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; %d records skipped by an operator",
+		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks, c.skips)
 }
 
 // tail is the end of the story.

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/consumer/internal/member"
 	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
 	"github.com/ottla-go/ottla/messages"
@@ -24,6 +24,7 @@ type world struct {
 
 	cluster *membertest.Cluster
 	shelf   *shelf
+	store   *store // nil: Kafka keeps the offsets
 	ledger  *ledger
 	sys     *actor.ActorSystem // of all processes
 	there   []*process         // were not told to end
@@ -32,6 +33,7 @@ type world struct {
 	pending sync.WaitGroup // the operator
 
 	disturbances sync.WaitGroup // those that end later
+	disturbed    atomic.Int32   // how many of them are under way
 	peace        atomic.Bool    // no disturbance any more: handlers are quick
 }
 
@@ -42,8 +44,11 @@ func (s schedule) live(t *testing.T, sys *actor.ActorSystem) (l *ledger) {
 		w := &world{schedule: s, cluster: membertest.New(map[string]int{topic: s.partitions}), shelf: newShelf(s.partitions), sys: sys}
 		l = newLedger(w.shelf)
 		w.ledger = l
+		if s.keeps != kafka {
+			w.store = newStore(w)
+		}
 		w.cluster.OnCommit(func(_ string, partition int32, o membertest.Offset) {
-			l.commit(partition, o.Next, o.Member, o.Generation)
+			l.commit(partition, o.Next, o.Member, o.Generation, w.store != nil)
 		})
 		over := make(chan struct{})
 		w.pending.Go(func() { w.operate(over) })
@@ -65,12 +70,32 @@ func (s schedule) live(t *testing.T, sys *actor.ActorSystem) (l *ledger) {
 func (s schedule) reserve() time.Duration { return min(8*time.Second, s.rebalance/2) }
 
 func (w *world) join() {
-	if len(w.there) < mostProcesses {
-		p := w.start()
-		w.ledger.mu.Lock()
-		defer w.ledger.mu.Unlock()
-		w.there, w.all = append(w.there, p), append(w.all, p)
+	there := w.living()
+	if len(there) >= mostProcesses {
+		return
 	}
+	instance := ""
+	for n := 0; w.static && (instance == "" || slices.ContainsFunc(there, func(p *process) bool { return p.instance == instance })); n++ {
+		instance = fmt.Sprint("i", n)
+	}
+	w.add(instance)
+}
+
+// add starts a process.
+func (w *world) add(instance string) *process {
+	p := w.start(instance)
+	w.ledger.mu.Lock()
+	defer w.ledger.mu.Unlock()
+	for _, q := range w.all {
+		if instance != "" && q.instance == instance && !q.over && !q.dead {
+			p.rival, q.rival = true, true
+		}
+	}
+	w.all = append(w.all, p)
+	if !p.gone {
+		w.there = append(w.there, p)
+	}
+	return p
 }
 
 func (w *world) leaves(p *process) {
@@ -81,35 +106,12 @@ func (w *world) leaves(p *process) {
 
 // later does f when d is over.
 func (w *world) later(d time.Duration, f func()) {
+	w.disturbed.Add(1)
 	w.disturbances.Go(func() {
+		defer w.disturbed.Add(-1)
 		time.Sleep(d)
 		f()
 	})
-}
-
-// operate is an operator who looks every few seconds, and has parked heads tried again.
-func (w *world) operate(over <-chan struct{}) {
-	for {
-		select {
-		case <-over:
-			return
-		case <-time.After(7 * time.Second):
-		}
-		for _, p := range w.living() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			ref := consumer.NewRef(w.sys, p.pid)
-			status, err := ref.Status(ctx)
-			if err == nil {
-				for _, s := range status.Partitions {
-					if s.State == messages.StateParked {
-						_, err = ref.Do(ctx, &messages.RetryHead{Head: messages.Head{Topic: s.Claim.Topic, Partition: s.Claim.Partition, Offset: s.Head}, By: "operator"})
-						w.ledger.note("the operator has %s retry %s/%d@%d: %v", p.name, s.Claim.Topic, s.Claim.Partition, s.Head, err)
-					}
-				}
-			}
-			cancel()
-		}
-	}
 }
 
 // living are the processes that were not told to end.
@@ -126,11 +128,21 @@ const patience = 15 * time.Minute
 func (w *world) calm() {
 	w.ledger.note("-- peace")
 	w.peace.Store(true)
-	if len(w.there) == 0 {
+	if len(w.living()) == 0 {
 		w.join()
 	}
-	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		open := w.ledger.settled()
+	if w.store != nil { // whoever was fenced, and has nothing to save, does not know it
+		w.store.set(func() { w.store.failed, w.store.unsure = 0, 0 })
+		for p := range w.partitions {
+			w.shelf.write(int32(p), 1, 0)
+		}
+	}
+	for began := time.Now(); ; { // not at once: who was paused until now has not looked at its clock yet
+		time.Sleep(100 * time.Millisecond)
+		open := w.ledger.settled(w.keeps)
+		if open == "" {
+			open = w.twice()
+		}
 		if open == "" {
 			return
 		}
@@ -141,17 +153,30 @@ func (w *world) calm() {
 	}
 }
 
+// twice says which two processes have the same instance id; "": none. One of them is fenced by its next request.
+func (w *world) twice() string {
+	named := map[string]*process{}
+	for _, p := range w.living() {
+		if other := named[p.instance]; other != nil && p.instance != "" {
+			return fmt.Sprintf("both %s and %s are %s", other.name, p.name, p.instance)
+		}
+		named[p.instance] = p
+	}
+	return ""
+}
+
 // finish drains what is there, and waits for the ends of all.
 func (w *world) finish() {
 	for w.ledger.handling() { // those that were left behind
 		time.Sleep(time.Second)
 	}
-	for _, p := range w.there {
+	there := w.living()
+	for _, p := range there {
 		p.tell(&messages.Drain{})
 	}
 	for _, p := range w.all {
-		err, ended := p.over(5 * time.Minute)
-		switch drained := slices.Contains(w.there, p); {
+		err, ended := p.await(5 * time.Minute)
+		switch drained := slices.Contains(there, p); {
 		case !ended:
 			w.ledger.violate("%s has not ended", p.name)
 		case drained && err != nil:

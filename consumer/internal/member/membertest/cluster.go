@@ -209,6 +209,19 @@ func (c *Cluster) Members() []string {
 	return slices.Sorted(maps.Keys(c.group.members))
 }
 
+// Settled says that the group is stable with so many members, nobody is waited for, and no fault of Fail or Lose is in
+// store.
+func (c *Cluster) Settled(members int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range c.faults {
+		if len(q) > 0 {
+			return false
+		}
+	}
+	return c.group.state == stable && len(c.group.members) == members && len(c.group.pending) == 0
+}
+
 // Leader is the member id of the group's leader; "" when there is none.
 func (c *Cluster) Leader() string {
 	c.mu.Lock()
