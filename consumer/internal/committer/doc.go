@@ -32,9 +32,9 @@
 //
 // # Files
 //
-// claim.go is what Commit, Flush and Close touch; fence.go closes the gap between a loss and Close; pending.go, pace.go,
-// verdict.go and report.go decide, without clock and I/O; loop.go, send.go and read.go are the goroutine that talks to
-// the coordinator; start.go and ranges.go find where a claim begins.
+// claim.go and notes.go are what Commit, Flush and Close touch; fence.go closes the gap between a loss and Close; core.go,
+// pending.go, pace.go, verdict.go and report.go decide, without clock and I/O, and are simulated step by step; loop.go,
+// send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find where a claim begins.
 //
 // Locks: a claim's and the committer's are never held together, nor across a call to anybody else.
 package committer

@@ -48,8 +48,6 @@ func (c *Committer) fence(mc messages.Claim) {
 	k := c.open[at]
 	c.mu.Unlock()
 	if k != nil && k.claim.Sequence <= mc.Sequence {
-		k.mu.Lock()
-		k.fenced = true
-		k.mu.Unlock()
+		k.Fence()
 	}
 }

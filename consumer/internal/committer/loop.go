@@ -4,8 +4,9 @@ import "time"
 
 // loop is what belongs to the committer's goroutine.
 type loop struct {
-	pending *pending[*claim]
-	untold  map[*claim]struct{} // acknowledged, and not told yet
+	Core[*claim]
+
+	untold map[*claim]struct{} // acknowledged, and not told yet
 
 	tooLong int // length of the shortest metadata that the broker refused; 0: none
 
@@ -20,7 +21,7 @@ type loop struct {
 }
 
 func newLoop(interval time.Duration) loop {
-	return loop{pending: newPending[*claim](interval), untold: map[*claim]struct{}{}}
+	return loop{Core: NewCore[*claim](interval), untold: map[*claim]struct{}{}}
 }
 
 // run is the committer's goroutine: one request at a time, commits and reads of committed offsets in turn, because
@@ -62,17 +63,7 @@ func (c *Committer) collect() {
 	c.listed, c.calls = c.heard[:0], nil
 	c.mu.Unlock()
 	for _, k := range listed {
-		dirty, urgent, hurried, closed := k.heard()
-		switch {
-		case closed:
-			c.pending.drop(k)
-			continue
-		case dirty:
-			c.pending.note(k, urgent)
-		}
-		if hurried {
-			c.pending.hurry(k)
-		}
+		c.Collect(k)
 	}
 	clear(listed)
 	c.heard = listed
@@ -98,7 +89,7 @@ func (c *Committer) tellOverdue() {
 // wake is when the loop has to look again if nothing happens; false: never.
 func (c *Committer) wake() (at time.Time, ok bool) {
 	who, now := c.set.Coordinator.Identity(), time.Now()
-	at, ok = c.pending.wake(who, now)
+	at, ok = c.Wake(who, now)
 	sooner := func(t time.Time) {
 		if !ok || t.Before(at) {
 			at, ok = t, true

@@ -41,20 +41,19 @@ type sending struct {
 // idle: the second copy has the identity of the first.
 func (c *Committer) send() {
 	who, now := c.set.Coordinator.Identity(), time.Now() // (1)
-	due := c.pending.due(who, now)
+	due := c.Due(who, now)
 	if len(due) == 0 {
 		return
 	}
 	q := c.request(who)
 	batch := c.batch[:0]
 	for _, k := range due {
-		p, born, open := k.take() // (2)
+		p, open := c.Take(k, now) // (2)
 		if !open {
-			c.pending.drop(k)
 			continue
 		}
 		n := metadata.Of(p)
-		n.Partitions = born
+		n.Partitions = k.origin()
 		meta, err := metadata.Encode(n)
 		if err != nil || c.tooLong > 0 && len(meta) >= c.tooLong {
 			meta = ""
@@ -63,7 +62,6 @@ func (c *Committer) send() {
 		// validates its position would take for the truth.
 		q.AddBlockWithLeaderEpoch(k.claim.Topic, k.claim.Partition, p.Next, -1, 0, meta)
 		batch = append(batch, sending{k, p.Next, meta})
-		c.pending.sent(k, now)
 	}
 	if len(batch) > 0 {
 		ctx, cancel := context.WithTimeout(c.ctx, c.set.Timeout)
@@ -89,10 +87,6 @@ func (c *Committer) request(who conn.Identity) *sarama.OffsetCommitRequest {
 // answered sorts out what came of a request; err, a noAnswer, says that there was none.
 func (c *Committer) answered(batch []sending, who conn.Identity, answer *sarama.OffsetCommitResponse, err error) {
 	now := time.Now()
-	var (
-		worst   verdict // of those that concern the group
-		reports error
-	)
 	for _, s := range batch {
 		err := err
 		if err == nil {
@@ -106,21 +100,14 @@ func (c *Committer) answered(batch []sending, who conn.Identity, answer *sarama.
 				c.tooLong = len(s.meta)
 			}
 		}
-		if v.group && (!worst.failed || v.pace.first > worst.pace.first) {
-			worst = v
-		}
-		if v.report {
-			reports = err
-		}
-		c.pending.answered(s.k, v, now)
+		c.sort(s.k, v, err, now)
 		if v.failed {
 			c.refused(s, &CommitError{Remedy: v.remedy, Err: err}, now)
 		} else {
 			c.acknowledged(s, now)
 		}
 	}
-	c.pending.finish(worst, who, now)
-	if reports != nil && c.ctx.Err() == nil {
+	if reports := c.Finish(who, now); reports != nil && c.ctx.Err() == nil {
 		c.set.Coordinator.Report(who, reports)
 	}
 	for _, done := range c.dones { // last: whoever is waiting finds everything told
@@ -140,7 +127,7 @@ func codeOf(answer *sarama.OffsetCommitResponse, claim messages.Claim) error {
 
 func (c *Committer) acknowledged(s sending, now time.Time) {
 	var flush bool
-	c.dones, flush = s.k.acknowledged(c.dones)
+	c.dones, flush = s.k.Acknowledged(c.dones)
 	if s.k.committed(s.next, now, flush) {
 		c.inbox.Committed(s.k.claim, s.next)
 	} else {
@@ -149,10 +136,10 @@ func (c *Committer) acknowledged(s sending, now time.Time) {
 }
 
 func (c *Committer) refused(s sending, err error, now time.Time) {
-	closed, tell := s.k.refused()
+	closed, tell := s.k.Refused()
 	switch {
 	case closed:
-		c.pending.drop(s.k)
+		c.Drop(s.k)
 		if tell {
 			c.inbox.CommitFailed(s.k.claim, s.next, err, true)
 		}

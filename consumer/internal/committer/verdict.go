@@ -70,6 +70,9 @@ type noAnswer struct{ error }
 // Unwrap returns the cause.
 func (e noAnswer) Unwrap() error { return e.error }
 
+// Unanswered is the error of a request that was not answered.
+func Unanswered(err error) error { return noAnswer{err} }
+
 // judge says what an answer means. err is nil, a sarama.KError from the answer, or a noAnswer.
 func judge(err error) verdict {
 	if err == nil {
