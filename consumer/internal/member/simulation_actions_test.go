@@ -11,8 +11,8 @@ func (p *proc) do(now instant, a action) {
 	case useCoordinator:
 		p.move(a.addr)
 	case identify:
-		p.who.member, p.who.generation = a.member, a.generation
-		p.commits.poke(true)
+		p.place.Become(a.member, a.generation)
+		p.commits.poke()
 	case assign:
 		for _, at := range a.tps {
 			p.assigned(at)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer/internal/committer"
 )
 
 // tenure is one claim, from its assignment to its end. What the supervisor, the mailbox and the committer know of it
@@ -38,17 +39,15 @@ type tenure struct {
 	position int64
 
 	// The committer's.
-	closed            bool
-	note              offer // the newest
-	said, sent, acked int   // notes, counted
-	urgent            bool
-	settled           func() // whoever waits for said to be acked
+	closed bool
+	notes  committer.Notes
+	told   actors.Progress // the newest
+	awaits int             // acknowledgements, without which no record is begun
 }
 
 // assigned: the member tells it to the supervisor.
 func (p *proc) assigned(at tp) {
 	k := &tenure{p: p, at: at, partition: at.partition}
-	k.note.k, k.note.next = k, -1
 	p.live[at] = k
 	p.s.ledger.owns(k)
 	p.desk(func() {
@@ -82,6 +81,7 @@ func (p *proc) revoked(now instant, k *tenure, by instant) {
 // lost: the fence stands before the supervisor's inbox.
 func (p *proc) lost(k *tenure, err error) {
 	k.fenced = true
+	k.notes.Fence()
 	delete(p.live, k.at)
 	delete(p.asked, k)
 	p.s.ledger.lost(k, err)
@@ -106,23 +106,24 @@ func (p *proc) lost(k *tenure, err error) {
 // take begins a claim: where does it start?
 func (p *proc) take(k *tenure) {
 	p.current[k.partition] = k
-	p.commits.open = append(p.commits.open, k)
 	p.start(k)
 }
 
 func (p *proc) start(k *tenure) {
 	p.call(offsetWire, apiRead, 5*time.Second, readRequest{k.partition}, func(r reply) {
-		switch got, ok := r.body.(readReply); {
+		switch got, ok := r.body.(actors.Progress); {
 		case k.closed || k.leaving || k.lost:
 		case !ok:
 			p.after(100*time.Millisecond, func() { p.start(k) })
 		default:
-			next := max(got.next, 0)
-			p.s.notef("p%d begins %v at %d", p.no, k.at, next)
-			k.note.next, k.note.attempts = next, got.attempts
-			k.seek = k.backlog.Await(next)
-			k.backlog.Carry(next, got.attempts)
-			k.open, k.position = true, next
+			p.s.notef("p%d begins %v at %+v", p.no, k.at, got)
+			k.told = got
+			k.seek = k.backlog.Await(got.Next)
+			k.backlog.Carry(got.Next, got.Attempt)
+			if got.Parked {
+				k.park(got.Reason)
+			}
+			k.open, k.position = true, got.Next
 			k.fetch()
 		}
 	})
@@ -176,14 +177,11 @@ func (p *proc) flush(k *tenure) {
 		return
 	}
 	k.flushing = true
-	if k.lost || k.said == k.acked {
+	if k.lost || !p.commits.flush(k, func() { p.desk(func() { p.letGo(k) }) }) {
 		p.letGo(k)
 		return
 	}
 	k.later(max(0, k.deadline-p.s.now)+p.m.reserve()/2, func() { p.letGo(k) })
-	k.settled = func() { p.desk(func() { p.letGo(k) }) }
-	k.urgent = true
-	p.commits.hurry()
 }
 
 // letGo is the end of a claim: it is closed before anybody else can own the partition.

@@ -3,6 +3,7 @@ package member
 import (
 	"time"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -36,7 +37,7 @@ func (k *tenure) whim(offset int64, attempt int) whim {
 
 // pump is the mailbox: it begins the record that is due.
 func (k *tenure) pump() {
-	if k.flight != nil || k.leaving || k.gone || k.p.s.each && k.said != k.acked {
+	if k.flight != nil || k.leaving || k.gone || k.awaits > 0 {
 		return
 	}
 	t, ok := k.backlog.Take()
@@ -83,7 +84,7 @@ func (k *tenure) returns(f *flight) {
 		}
 	}
 	_, due := k.backlog.Peek()
-	p.commits.noted(k, offer{k, k.backlog.Next(), k.backlog.Attempts(), 0}, !due)
+	p.commits.say(k, k.progress(), !due)
 	if k.leaving {
 		p.desk(func() { p.flush(k) })
 		return
@@ -94,19 +95,39 @@ func (k *tenure) returns(f *flight) {
 
 // wait holds the head back, for a while or until an operator has looked.
 func (k *tenure) wait(f *flight) {
-	d := 50 * time.Millisecond << f.again.Attempt
 	if f.whim.parks {
-		d = 7 * time.Second
-		k.backlog.Park("somebody has to look at it", messages.ClassHandler)
-	} else {
-		k.backlog.Hold(time.Time{}.Add(k.p.s.now + d))
+		k.park("somebody has to look at it")
+		return
 	}
-	k.p.after(d, func() {
-		if !k.leaving {
+	d := 50 * time.Millisecond << f.again.Attempt
+	k.backlog.Hold(k.p.s.date().Add(d))
+	k.release(d)
+}
+
+// park waits for an operator, who comes by after a while.
+func (k *tenure) park(reason string) {
+	k.backlog.Park(reason, messages.ClassHandler)
+	k.release(7 * time.Second)
+}
+
+func (k *tenure) release(after time.Duration) {
+	k.p.after(after, func() {
+		if !k.leaving && k.backlog.Gate().Kind != actors.Open {
 			k.backlog.Release()
+			p := k.progress()
+			k.p.commits.say(k, p, false) // it is not parked any more
 			k.pump()
 		}
 	})
+}
+
+// progress is what a commit says.
+func (k *tenure) progress() actors.Progress {
+	p := actors.Progress{Next: k.backlog.Next(), Attempt: k.backlog.Attempts()}
+	if g := k.backlog.Gate(); g.Kind == actors.Parked && g.Stays {
+		p.Parked, p.Reason = true, g.Reason
+	}
+	return p
 }
 
 // roomFor is how many records a backlog takes before its source pauses, and how many a fetch brings: it overshoots.

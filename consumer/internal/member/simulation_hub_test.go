@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
 // groupState is what Kafka calls the group's state.
@@ -35,8 +38,7 @@ type hub struct {
 	deadline   *appointment
 	record     groupRecord
 
-	committed map[int32]int64
-	attempts  map[int32]int
+	committed map[int32]actors.Progress
 }
 
 // seat is a member, as the coordinator knows it.
@@ -78,20 +80,16 @@ type (
 		generation int32
 	}
 	commitRequest struct {
-		who  standing
+		who  conn.Identity
 		list []offer
 	}
 	readRequest struct{ partition int32 }
-	readReply   struct {
-		next     int64 // -1: nothing is committed
-		attempts int
-	}
 )
 
 func newHub(s *sim) *hub {
 	return &hub{
 		s: s, seats: map[string]*seat{}, pending: map[string]*appointment{},
-		committed: map[int32]int64{}, attempts: map[int32]int{},
+		committed: map[int32]actors.Progress{},
 	}
 }
 
@@ -124,11 +122,7 @@ func (h *hub) take(c *call) {
 	case commitRequest:
 		c.answer(reply{code: h.commit(c, q)})
 	case readRequest:
-		r := readReply{next: -1}
-		if next, ok := h.committed[q.partition]; ok {
-			r = readReply{next, h.attempts[q.partition]}
-		}
-		c.answer(reply{body: r})
+		c.answer(reply{body: h.committed[q.partition]}) // nothing: begin at 0
 	}
 }
 
@@ -184,7 +178,7 @@ func (h *hub) leave(q memberRequest) sarama.KError {
 }
 
 func (h *hub) commit(c *call, q commitRequest) sarama.KError {
-	m, k := h.known(q.who.member, q.who.generation)
+	m, k := h.known(q.who.Member, q.who.Generation)
 	switch {
 	case m == nil:
 		return k
@@ -194,7 +188,7 @@ func (h *hub) commit(c *call, q commitRequest) sarama.KError {
 	h.touch(m)
 	for _, o := range q.list {
 		h.s.ledger.commits(c, o)
-		h.committed[o.k.partition], h.attempts[o.k.partition] = o.next, o.attempts
+		h.committed[o.k.partition] = o.Progress
 	}
 	return k
 }

@@ -120,25 +120,25 @@ func (l *ledger) commits(c *call, o offer) {
 	k := o.k
 	a, all := &l.partitions[k.partition], l.s.shelf.offsets[k.partition]
 	l.accepted++
-	l.s.notef("the coordinator has %d at %d, of p%d, request %d", k.partition, o.next, k.p.no, c.no)
+	l.s.notef("the coordinator has %d at %d, of p%d, request %d", k.partition, o.Next, k.p.no, c.no)
 	if n := a.newest; n != k && n.p != k.p {
 		l.violate("a commit of an earlier owner", "%d at %d is of claim %d of p%d (closed %v, lost %v), and claim %d of p%d has begun",
-			k.partition, o.next, k.number, k.p.no, k.closed, k.fenced, n.number, n.p.no)
+			k.partition, o.Next, k.number, k.p.no, k.closed, k.fenced, n.number, n.p.no)
 	}
-	if a.front < len(all) && o.next > all[a.front] {
-		l.violate("a commit passes a record", "%d at %d, and record %d is not finished", k.partition, o.next, all[a.front])
+	if a.front < len(all) && o.Next > all[a.front] {
+		l.violate("a commit passes a record", "%d at %d, and record %d is not finished", k.partition, o.Next, all[a.front])
 	}
-	if o.next < a.committed {
+	if o.Next < a.committed {
 		// Kafka does not order two connections, and cannot tell a commit from an earlier one of the same member in the
 		// same generation: a request that was cut, and arrives after the next one, moves the owner's own offset back. What
 		// follows is that records are handled twice.
 		if a.by != k.p || c.no > a.byNo || !c.w.dead {
-			l.violate("a committed offset goes back", "%d from %d to %d, by p%d", k.partition, a.committed, o.next, k.p.no)
+			l.violate("a committed offset goes back", "%d from %d to %d, by p%d", k.partition, a.committed, o.Next, k.p.no)
 		}
 		l.overtaken++
 	}
-	a.committed, a.highest = o.next, max(a.highest, o.next)
-	a.behind = o.next < a.highest
+	a.committed, a.highest = o.Next, max(a.highest, o.Next)
+	a.behind = o.Next < a.highest
 	if c.no > a.byNo || a.by != k.p {
 		a.by, a.byNo = k.p, c.no
 	}

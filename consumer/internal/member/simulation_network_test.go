@@ -189,7 +189,7 @@ func (p *proc) sever(w *wire, late *call) {
 // move uses another coordinator from now on; requests in flight end, each by itself.
 func (p *proc) move(addr string) {
 	p.addr = addr
-	p.who.epoch++
+	p.place.Move(addr)
 	old := p.wires
 	p.wires = [wires]*wire{}
 	for _, w := range old {
@@ -206,7 +206,7 @@ func (p *proc) move(addr string) {
 			})
 		}
 	}
-	p.commits.poke(true)
+	p.commits.poke()
 }
 
 // mishap takes what the script has in store.

@@ -18,10 +18,13 @@ type weakness struct {
 	edits []planted.Edit
 }
 
-// Where the planted faults are. The order of a commit is the committer's; here its steps are the simulation's.
+// Where the planted faults are. The steps of a commit are taken by the simulation, as the committer's loop takes them.
 const (
 	inBacklog   = "../../../actors/backlog.go"
 	inCommits   = "simulation_commits_test.go"
+	inCore      = "../committer/core.go"
+	inNotes     = "../committer/notes.go"
+	inPending   = "../committer/pending.go"
 	inHeartbeat = "heartbeat.go"
 	inJoin      = "join.go"
 	inLease     = "lease.go"
@@ -34,13 +37,23 @@ const (
 // not know keeps what it owned, and that the lease counts from the answer.
 var plantedFaults = []weakness{
 	{"a refused commit is sent once more, with the identity of now", []planted.Edit{
-		{inCommits, "\t\tc.fail(who, r.code)\n", "\t\tc.fail(who, r.code)\n\t\tif c.p.who != who {\n\t\t\tc.busy = true\n\t\t\tc.send(c.p.who, list)\n\t\t\treturn\n\t\t}\n"},
+		{inCommits, "\tvar dones []func(error)\n", "\tvar dones []func(error)\n\tif again := p.place.Identity(); err != nil && again != who {\n\t\tc.send(again, list)\n\t\treturn\n\t}\n"},
 	}},
 	{"the identity is read after the claims", []planted.Edit{
-		{inCommits, "c.p.after(c.pause(), func() { c.send(who, list) })", "c.p.after(c.pause(), func() { c.send(c.p.who, list) })"},
+		{inCommits, "c.p.after(c.pause(), func() { c.send(who, list) })", "c.p.after(c.pause(), func() { c.send(c.p.place.Identity(), list) })"},
 	}},
 	{"lost claims are not fenced", []planted.Edit{
-		{inCommits, "if k.closed || k.fenced || !k.dirty() {", "if k.closed || !k.dirty() {"},
+		{inNotes, "if n.closed || n.fenced || n.acked == n.said {", "if n.closed || n.acked == n.said {"},
+	}},
+	{"closed claims are committed", []planted.Edit{
+		{inNotes, "if n.closed || n.fenced || n.acked == n.said {", "if n.acked == n.said {"},
+		{inCore, "\t\tc.pending.drop(k)\n\t\treturn\n", ""},
+	}},
+	{"the answer to a commit counts for what was noted after it was sent", []planted.Edit{
+		{inNotes, "n.flying, n.acked = false, n.sent", "n.flying, n.acked = false, n.said"},
+	}},
+	{"a refused commit is not tried again", []planted.Edit{
+		{inPending, "\t\te.dirty, e.urgent = true, e.urgent || e.rushed\n", "\t\te.urgent = e.urgent || e.rushed\n"},
 	}},
 	{"the lease is twice the session", []planted.Edit{
 		{inLease, "m.session * 9 / 10); ", "m.session * 2); "},

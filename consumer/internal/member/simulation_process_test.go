@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ottla-go/ottla/consumer/internal/conn"
 )
 
 // proc is one process: the machine, and in small what stands around it. Its goroutines are steps that come one after
@@ -18,8 +20,8 @@ type proc struct {
 	dead bool // nothing of it happens any more
 	gone bool // it was told to end, or is dead
 
-	addr       string   // of the coordinator; "": not known
-	who        standing // what commits carry
+	addr       string            // of the coordinator; "": not known
+	place      *conn.Coordinator // who we are, and before which coordinator
 	wires      [wires]*wire
 	deaf, mute bool // its cable is cut: nothing goes out, nothing comes in
 	mishaps    map[api][]mishap
@@ -45,23 +47,19 @@ type proc struct {
 	slowPlans []time.Duration
 }
 
-// standing is conn.Identity: what requests carry, and which coordinator it was read before.
-type standing struct {
-	member     string
-	generation int32
-	epoch      int
-}
-
 // begin starts a process.
 func (s *sim) begin(no int) {
 	if s.procs[no] != nil {
 		return
 	}
 	p := &proc{
-		s: s, no: no, r: s.dice(1, uint64(no)), m: newMachine(s.rules), who: standing{generation: -1}, mishaps: map[api][]mishap{},
+		s: s, no: no, r: s.dice(1, uint64(no)), m: newMachine(s.rules), place: conn.NewCoordinator(nil, s.rules.instance), mishaps: map[api][]mishap{},
 		live: map[tp]*tenure{}, asked: map[*tenure]bool{}, current: map[int32]*tenure{}, waiting: map[int32]*tenure{},
 	}
-	p.commits = &commits{p: p}
+	p.commits = newCommits(p)
+	p.place.OnReport(func(id conn.Identity, err error) {
+		p.after(p.jitter()/4, func() { p.feed(told{id.Member, id.Generation, err}) })
+	})
 	s.procs[no] = p
 	p.feed(start{})
 }
