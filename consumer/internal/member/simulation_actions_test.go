@@ -12,6 +12,7 @@ func (p *proc) do(now instant, a action) {
 		p.move(a.addr)
 	case identify:
 		p.place.Become(a.member, a.generation)
+		p.identified(a.member)
 		p.commits.poke()
 	case assign:
 		for _, at := range a.tps {
@@ -26,7 +27,7 @@ func (p *proc) do(now instant, a action) {
 			p.lost(p.live[at], a.err)
 		}
 	case fail:
-		p.s.ledger.violate("a membership has failed", "p%d: %v", p.no, a.err)
+		p.failed(a.err)
 	case end:
 		p.kill()
 	default:
@@ -45,11 +46,11 @@ func (p *proc) ask(a action) {
 		})
 	case sendJoin:
 		long := limit
-		if a.member != "" {
+		if a.member != "" || p.instance != "" {
 			long = joinLimit(p.m.rebalance, limit)
 		}
 		p.astray++
-		p.call(joinWire, apiJoin, long, joinRequest{a.member, a.generation, a.owned}, func(r reply) {
+		p.call(joinWire, apiJoin, long, joinRequest{a.member, p.instance, a.generation, a.owned}, func(r reply) {
 			j, _ := r.body.(joinReply)
 			p.feed(joined{
 				seq: a.seq, err: r.fault(), timedOut: r.timedOut, member: j.member, generation: j.generation,
@@ -72,14 +73,14 @@ func (p *proc) ask(a action) {
 	case sendSync:
 		sent := p.clock()
 		shares, _ := a.plan.(map[string][]tp)
-		p.call(joinWire, apiSync, syncLimit(p.m.rebalance, limit), syncRequest{a.member, a.generation, shares}, func(r reply) {
+		p.call(joinWire, apiSync, syncLimit(p.m.rebalance, limit), syncRequest{a.member, p.instance, a.generation, shares}, func(r reply) {
 			share, _ := r.body.([]tp)
 			p.feed(synced{a.seq, sent, r.fault(), share})
 		})
 	case sendHeartbeat:
 		sent := p.clock()
-		p.call(beatWire, apiBeat, limit, memberRequest{a.member, a.generation}, func(r reply) { p.feed(beaten{a.seq, sent, r.fault()}) })
+		p.call(beatWire, apiBeat, limit, memberRequest{a.member, p.instance, a.generation}, func(r reply) { p.feed(beaten{a.seq, sent, r.fault()}) })
 	case sendLeave:
-		p.call(beatWire, apiLeave, limit, memberRequest{a.member, -1}, func(r reply) { p.feed(left{a.seq, r.fault()}) })
+		p.call(beatWire, apiLeave, limit, memberRequest{a.member, p.instance, -1}, func(r reply) { p.feed(left{a.seq, r.fault()}) })
 	}
 }

@@ -32,6 +32,9 @@ type tenure struct {
 	backlog actors.Backlog
 	seek    uint64
 	flight  *flight
+	fence   int64 // of the store
+	parked  bool
+	wanted  int64 // the next record is the first one at or after this; -1: nothing is expected
 
 	// The source's.
 	open     bool
@@ -47,7 +50,7 @@ type tenure struct {
 
 // assigned: the member tells it to the supervisor.
 func (p *proc) assigned(at tp) {
-	k := &tenure{p: p, at: at, partition: at.partition}
+	k := &tenure{p: p, at: at, partition: at.partition, wanted: -1}
 	p.live[at] = k
 	p.s.ledger.owns(k)
 	p.desk(func() {
@@ -110,6 +113,10 @@ func (p *proc) take(k *tenure) {
 }
 
 func (p *proc) start(k *tenure) {
+	if p.s.stored {
+		p.acquire(k)
+		return
+	}
 	p.call(offsetWire, apiRead, 5*time.Second, readRequest{k.partition}, func(r reply) {
 		switch got, ok := r.body.(actors.Progress); {
 		case k.closed || k.leaving || k.lost:

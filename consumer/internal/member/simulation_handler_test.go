@@ -45,9 +45,7 @@ func (k *tenure) pump() {
 		return
 	}
 	f := &flight{offset: t.Offset, whim: k.whim(t.Offset, t.Attempt)}
-	if f.whim.fails {
-		f.again = t.Record().Redeliver()
-	}
+	f.again = t.Record().Redeliver()
 	k.flight = f
 	k.p.s.ledger.begins(k, t.Offset, t.Attempt)
 	f.end = k.p.after(f.whim.takes, func() { k.returns(f) })
@@ -73,8 +71,9 @@ func (k *tenure) returns(f *flight) {
 	case k.lost:
 		p.desk(func() { p.letGo(k) })
 		return
-	case !f.whim.fails:
+	case !f.whim.fails && !k.p.s.stored:
 		k.backlog.Finish(f.offset)
+	case !f.whim.fails && k.settle(f):
 	case k.cancelled:
 		k.backlog.Fail(f.offset, nil) // not a failure
 	default:
@@ -83,8 +82,9 @@ func (k *tenure) returns(f *flight) {
 			k.wait(f)
 		}
 	}
-	_, due := k.backlog.Peek()
-	p.commits.say(k, k.progress(), !due)
+	if _, due := k.backlog.Peek(); !p.s.stored {
+		p.commits.say(k, k.progress(), !due)
+	}
 	if k.leaving {
 		p.desk(func() { p.flush(k) })
 		return
@@ -107,15 +107,19 @@ func (k *tenure) wait(f *flight) {
 // park waits for an operator, who comes by after a while.
 func (k *tenure) park(reason string) {
 	k.backlog.Park(reason, messages.ClassHandler)
+	k.parked = true
 	k.release(7 * time.Second)
 }
 
 func (k *tenure) release(after time.Duration) {
+	seek := k.seek
 	k.p.after(after, func() {
-		if !k.leaving && k.backlog.Gate().Kind != actors.Open {
+		if !k.leaving && k.seek == seek && k.backlog.Gate().Kind != actors.Open {
 			k.backlog.Release()
-			p := k.progress()
-			k.p.commits.say(k, p, false) // it is not parked any more
+			k.parked = false
+			if !k.p.s.stored {
+				k.p.commits.say(k, k.progress(), false) // it is not parked any more
+			}
 			k.pump()
 		}
 	})
@@ -142,6 +146,7 @@ func (k *tenure) fetch() {
 		return
 	}
 	k.fetching = true
+	seek, position := k.seek, k.position
 	p, d := k.p, k.p.jitter()
 	if p.deaf || p.mute {
 		d += 500 * time.Millisecond
@@ -152,9 +157,11 @@ func (k *tenure) fetch() {
 			return
 		}
 		if !p.deaf && !p.mute {
-			if b := p.s.shelf.from(k.partition, k.position, fetchSize); len(b) > 0 {
-				k.position = b[len(b)-1] + 1
-				k.backlog.Append(k.seek, b)
+			if b := p.s.shelf.from(k.partition, position, fetchSize); len(b) > 0 {
+				if k.seek == seek {
+					k.position = b[len(b)-1] + 1
+				}
+				k.backlog.Append(seek, b)
 				k.pump()
 			}
 		}

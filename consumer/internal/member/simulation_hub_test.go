@@ -28,12 +28,13 @@ type hub struct {
 	s      *sim
 	broker int           // that is the coordinator
 	away   time.Duration // it answers nothing before this time
-	named  int           // ids that were given
+	names  int           // ids that were given
 
 	state      groupState
 	generation int32
 	leader     string
 	seats      map[string]*seat
+	static     map[string]string       // instance id: the member id of now
 	pending    map[string]*appointment // ids that were given and have not joined: they are waited for
 	deadline   *appointment
 	record     groupRecord
@@ -50,6 +51,7 @@ type seat struct {
 	synced  bool
 	share   []tp
 	session *appointment
+	by      *proc // a static member
 }
 
 // groupRecord is what the next coordinator reads: the last generation that got its assignment.
@@ -62,6 +64,7 @@ type groupRecord struct {
 type (
 	joinRequest struct {
 		member     string
+		instance   string
 		generation int32
 		owned      []tp
 	}
@@ -72,11 +75,13 @@ type (
 	}
 	syncRequest struct {
 		member     string
+		instance   string
 		generation int32
 		shares     map[string][]tp // nil: a follower's
 	}
 	memberRequest struct { // a heartbeat, or a leave
 		member     string
+		instance   string
 		generation int32
 	}
 	commitRequest struct {
@@ -88,7 +93,7 @@ type (
 
 func newHub(s *sim) *hub {
 	return &hub{
-		s: s, seats: map[string]*seat{}, pending: map[string]*appointment{},
+		s: s, seats: map[string]*seat{}, static: map[string]string{}, pending: map[string]*appointment{},
 		committed: map[int32]actors.Progress{},
 	}
 }
@@ -126,16 +131,23 @@ func (h *hub) take(c *call) {
 	}
 }
 
-func (h *hub) known(id string, generation int32) (*seat, sarama.KError) {
-	m := h.seats[id]
-	switch {
-	case m == nil:
-		return nil, sarama.ErrUnknownMemberId
-	case generation != h.generation:
-		return nil, sarama.ErrIllegalGeneration
-	default:
+// named is the member of an id; a static member's is compared with that of its instance.
+func (h *hub) named(id, instance string) (*seat, sarama.KError) {
+	if now := h.static[instance]; now != "" && id != now {
+		return nil, sarama.ErrFencedInstancedId
+	}
+	if m := h.seats[id]; m != nil {
 		return m, sarama.ErrNoError
 	}
+	return nil, sarama.ErrUnknownMemberId
+}
+
+func (h *hub) known(id, instance string, generation int32) (*seat, sarama.KError) {
+	m, k := h.named(id, instance)
+	if m != nil && generation != h.generation {
+		return nil, sarama.ErrIllegalGeneration
+	}
+	return m, k
 }
 
 // touch sets the session's timer anew. A member that waits for a join or a sync is alive.
@@ -150,7 +162,7 @@ func (h *hub) touch(m *seat) {
 }
 
 func (h *hub) beat(q memberRequest) sarama.KError {
-	m, k := h.known(q.member, q.generation)
+	m, k := h.known(q.member, q.instance, q.generation)
 	if m == nil {
 		return k
 	}
@@ -168,9 +180,9 @@ func (h *hub) leave(q memberRequest) sarama.KError {
 		h.tryComplete()
 		return sarama.ErrNoError
 	}
-	m := h.seats[q.member]
+	m, k := h.named(q.member, q.instance)
 	if m == nil {
-		return sarama.ErrUnknownMemberId
+		return k
 	}
 	h.s.notef("%s leaves", q.member)
 	h.remove(m)
@@ -178,7 +190,7 @@ func (h *hub) leave(q memberRequest) sarama.KError {
 }
 
 func (h *hub) commit(c *call, q commitRequest) sarama.KError {
-	m, k := h.known(q.who.Member, q.who.Generation)
+	m, k := h.known(q.who.Member, q.who.Instance, q.who.Generation)
 	switch {
 	case m == nil:
 		return k
@@ -206,11 +218,14 @@ func (h *hub) resign() {
 	}
 	h.deadline.cancel()
 	h.broker = (h.broker + 1) % 3
-	h.state, h.seats, h.pending = groupEmpty, map[string]*seat{}, map[string]*appointment{}
+	h.state, h.seats, h.static, h.pending = groupEmpty, map[string]*seat{}, map[string]string{}, map[string]*appointment{}
 	h.generation, h.leader = h.record.generation, h.record.leader
 	for _, m := range h.record.seats {
 		h.state = groupStable
 		h.seats[m.id] = &m
+		if i := m.asked.instance; i != "" {
+			h.static[i] = m.id
+		}
 		h.touch(&m)
 	}
 }
@@ -219,7 +234,7 @@ func (h *hub) resign() {
 func (h *hub) write() {
 	h.record = groupRecord{generation: h.generation, leader: h.leader}
 	for _, m := range h.ordered() {
-		h.record.seats = append(h.record.seats, seat{id: m.id, asked: m.asked, share: m.share, synced: true})
+		h.record.seats = append(h.record.seats, seat{id: m.id, asked: m.asked, share: m.share, synced: true, by: m.by})
 	}
 }
 

@@ -15,7 +15,7 @@ type ledger struct {
 	kind, text string // of the first violation
 
 	// What a script has seen.
-	steps, attempts, failures, duplicates, accepted, tenures, overtaken, strays int
+	steps, attempts, failures, duplicates, accepted, tenures, overtaken, strays, fenced, own, saves, seeks, orders int
 }
 
 // account is one partition's.
@@ -24,6 +24,7 @@ type account struct {
 	front     int // index of the first record that is not done
 	running   []*tenure
 	newest    *tenure
+	row       row // of the store
 	committed int64
 	by        *proc // whose commit was the last
 	byNo      int   // and which request of all
@@ -64,7 +65,7 @@ func (l *ledger) owns(k *tenure) {
 // is over, though it has not looked yet. What it still does is nobody's fault but the time's.
 func (k *tenure) ended() bool {
 	p := k.p
-	if p.dead || k.fenced || k.abandoned {
+	if p.dead || k.fenced || k.abandoned || p.replaced {
 		return true
 	}
 	now := p.clock()
@@ -81,7 +82,16 @@ func (l *ledger) begins(k *tenure, offset int64, attempt int) {
 	l.attempts++
 	l.s.notef("p%d handles %d@%d, attempt %d", k.p.no, k.partition, offset, attempt)
 	all := l.s.shelf.offsets[k.partition]
-	if a.front < len(all) && offset > all[a.front] {
+	if k.parked {
+		l.violate("a park", "p%d handles %d@%d, and it is parked", k.p.no, k.partition, offset)
+	}
+	if k.wanted >= 0 {
+		if i, _ := slices.BinarySearch(all, k.wanted); i == len(all) || all[i] != offset {
+			l.violate("a seek", "p%d handles %d@%d after a seek to %d", k.p.no, k.partition, offset, k.wanted)
+		}
+		k.wanted = -1
+	}
+	if (!l.s.stored || k.fence == a.row.fence) && a.front < len(all) && offset > all[a.front] {
 		l.violate("order", "p%d handles %d@%d, and %d before it is not finished", k.p.no, k.partition, offset, all[a.front])
 	}
 	if a.done[offset] {
@@ -108,9 +118,16 @@ func (l *ledger) ends(k *tenure, offset int64, well bool) {
 		return
 	}
 	l.s.notef("p%d finishes %d@%d", k.p.no, k.partition, offset)
-	a := &l.partitions[k.partition]
+	if !l.s.stored {
+		l.leaves(k.partition, offset)
+	}
+}
+
+// leaves: a record is done, or may go without.
+func (l *ledger) leaves(partition int32, offset int64) {
+	a := &l.partitions[partition]
 	a.done[offset] = true
-	for all := l.s.shelf.offsets[k.partition]; a.front < len(all) && a.done[all[a.front]]; {
+	for all := l.s.shelf.offsets[partition]; a.front < len(all) && a.done[all[a.front]]; {
 		a.front++
 	}
 }
@@ -182,7 +199,7 @@ func (l *ledger) open() string {
 		case len(all) == 0:
 		case a.front < len(all):
 			open = append(open, fmt.Sprintf("%d of %d records of %d are not finished, the first is %d", len(all)-a.front, len(all), p, all[a.front]))
-		case a.committed <= all[len(all)-1] && !a.behind:
+		case !l.s.stored && a.committed <= all[len(all)-1] && !a.behind:
 			open = append(open, fmt.Sprintf("%d is committed at %d, its last record is %d", p, a.committed, all[len(all)-1]))
 		}
 	}

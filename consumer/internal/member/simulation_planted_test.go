@@ -89,6 +89,24 @@ var plantedFaults = []weakness{
 	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{inBacklog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
 	}},
+	{"what is fetched ends a park", []planted.Edit{
+		{inBacklog, "\tb.state = assigned\n", "\tb.state, b.gate = assigned, Gate{}\n"},
+	}},
+	{"what an older seek fetched is taken", []planted.Edit{
+		{inBacklog, "if b.state == stopping || seek != b.seek ||", "if b.state == stopping ||"},
+	}},
+	{"a seek waits for the very offset", []planted.Edit{
+		{inBacklog, "for i < n && batch.Offset(i) < from {", "for i < n && (batch.Offset(i) < from || b.state == awaitingSeek && batch.Offset(i) != from) {"},
+	}},
+	{"a static member's partitions are kept for its session", []planted.Edit{
+		{inLease, "\treturn either(m.lease, m.place)\n", "\tif m.instance != \"\" && m.seated {\n\t\treturn m.lease\n\t}\n\treturn either(m.lease, m.place)\n"},
+	}},
+	{"who is fenced by a second process goes on", []planted.Edit{
+		{"errors.go", "\tcase sarama.ErrFencedInstancedId, sarama.ErrGroupAuthorizationFailed,", "\tcase sarama.ErrGroupAuthorizationFailed,"},
+	}},
+	{"who is fenced because the coordinator died ends", []planted.Edit{
+		{"coordinator.go", "case k == sarama.ErrFencedInstancedId && m.fledgling && m.orphan:", "case k == sarama.ErrFencedInstancedId && m.fledgling && m.orphan && m.healed < 0:"},
+	}},
 	{"a record that failed is taken for finished", []planted.Edit{
 		{inBacklog, "\te.state = waiting\n\tif again != nil {", "\tif again != nil {\n\t\treturn b.Finish(offset)\n\t}\n\te.state = waiting\n\tif again != nil {"},
 	}},

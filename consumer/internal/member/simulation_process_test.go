@@ -20,6 +20,11 @@ type proc struct {
 	dead bool // nothing of it happens any more
 	gone bool // it was told to end, or is dead
 
+	instance string // of a static member
+	rival    bool   // there was another process with it at the same time
+	replaced bool   // which has its place
+	own      bool   // a join of its own that came late has its place
+
 	addr       string            // of the coordinator; "": not known
 	place      *conn.Coordinator // who we are, and before which coordinator
 	wires      [wires]*wire
@@ -48,18 +53,26 @@ type proc struct {
 }
 
 // begin starts a process.
-func (s *sim) begin(no int) {
+func (s *sim) begin(no int, instance string) {
 	if s.procs[no] != nil {
 		return
 	}
+	rules := s.rules
+	rules.instance = instance
 	p := &proc{
-		s: s, no: no, r: s.dice(1, uint64(no)), m: newMachine(s.rules), place: conn.NewCoordinator(nil, s.rules.instance), mishaps: map[api][]mishap{},
+		instance: instance,
+		s:        s, no: no, r: s.dice(1, uint64(no)), m: newMachine(rules), place: conn.NewCoordinator(nil, instance), mishaps: map[api][]mishap{},
 		live: map[tp]*tenure{}, asked: map[*tenure]bool{}, current: map[int32]*tenure{}, waiting: map[int32]*tenure{},
 	}
 	p.commits = newCommits(p)
 	p.place.OnReport(func(id conn.Identity, err error) {
 		p.after(p.jitter()/4, func() { p.feed(told{id.Member, id.Generation, err}) })
 	})
+	for _, o := range s.inOrder() {
+		if instance != "" && o.instance == instance && !o.dead {
+			p.rival, o.rival = true, true
+		}
+	}
 	s.procs[no] = p
 	p.feed(start{})
 }

@@ -10,9 +10,13 @@ import (
 
 func (h *hub) join(c *call, q joinRequest) {
 	c.p.astray = 0
+	if q.member == "" && q.instance != "" {
+		h.comes(c, q)
+		return
+	}
 	if q.member == "" { // KIP-394
-		h.named++
-		id := fmt.Sprintf("m%02d", h.named)
+		h.names++
+		id := fmt.Sprintf("m%02d", h.names)
 		h.pending[id] = h.s.after(h.s.rules.session, func() {
 			delete(h.pending, id)
 			h.tryComplete()
@@ -20,7 +24,7 @@ func (h *hub) join(c *call, q joinRequest) {
 		c.answer(reply{code: sarama.ErrMemberIdRequired, body: joinReply{member: id}})
 		return
 	}
-	m := h.seats[q.member]
+	m, k := h.named(q.member, q.instance)
 	switch t := h.pending[q.member]; {
 	case t != nil:
 		t.cancel()
@@ -31,7 +35,7 @@ func (h *hub) join(c *call, q joinRequest) {
 		h.prepare()
 		return
 	case m == nil:
-		c.answer(reply{code: sarama.ErrUnknownMemberId, body: joinReply{member: q.member}})
+		c.answer(reply{code: k, body: joinReply{member: q.member}})
 		return
 	}
 	same := m.asked.generation == q.generation && slices.Equal(m.asked.owned, q.owned) // the metadata
@@ -60,7 +64,7 @@ func (h *hub) prepare() {
 		h.deadline.cancel()
 		h.deadline = h.s.after(h.s.rules.rebalance, func() {
 			for _, m := range h.ordered() {
-				if m.joining == nil {
+				if m.joining == nil && m.asked.instance == "" {
 					h.s.notef("%s has not joined", m.id)
 					h.forget(m)
 				}
@@ -93,8 +97,9 @@ func (h *hub) complete() {
 		return
 	}
 	h.state = groupCompleting
-	if h.seats[h.leader] == nil {
-		h.leader = h.ordered()[0].id
+	if l := h.seats[h.leader]; l == nil || l.joining == nil {
+		all := h.ordered()
+		h.leader = all[max(0, slices.IndexFunc(all, func(m *seat) bool { return m.joining != nil }))].id
 	}
 	for _, m := range h.ordered() {
 		m.synced = false
@@ -126,7 +131,7 @@ func (h *hub) joined(m *seat) reply {
 }
 
 func (h *hub) sync(c *call, q syncRequest) {
-	m, k := h.known(q.member, q.generation)
+	m, k := h.known(q.member, q.instance, q.generation)
 	switch {
 	case m == nil:
 		c.answer(reply{code: k})
@@ -170,6 +175,9 @@ func (h *hub) remove(m *seat) {
 
 func (h *hub) forget(m *seat) {
 	delete(h.seats, m.id)
+	if i := m.asked.instance; h.static[i] == m.id {
+		delete(h.static, i)
+	}
 	m.session.cancel()
 	h.answerJoin(m, reply{code: sarama.ErrUnknownMemberId})
 	h.answerSync(m, reply{code: sarama.ErrUnknownMemberId})

@@ -17,6 +17,8 @@ type script struct {
 	seed       uint64
 	partitions int
 	each       bool // the next record waits for the commit of the one before
+	static     bool // members (KIP-345)
+	stored     bool // offsets, elsewhere than in Kafka
 	rules      rules
 	deeds      []deed
 }
@@ -44,11 +46,13 @@ type author struct {
 	records int
 	numbers int
 	there   []int // were started and not ended
+
+	instances map[int]string
 }
 
 func newScript(seed uint64) script {
 	r := rand.New(rand.NewPCG(seed, 1))
-	a := &author{r: r, script: script{seed: seed, partitions: 1 + r.IntN(6), each: r.IntN(4) == 0}}
+	a := &author{r: r, instances: map[int]string{}, script: script{seed: seed, partitions: 1 + r.IntN(6), each: r.IntN(4) == 0}}
 	a.rules = rules{
 		cooperative: r.IntN(4) > 0, session: 45 * time.Second, rebalance: time.Minute,
 		heartbeat: 3 * time.Second, backoff: 50 * time.Millisecond,
@@ -59,6 +63,7 @@ func newScript(seed uint64) script {
 	case 1:
 		a.rules.session = 10 * time.Second
 	}
+	a.static, a.stored = r.IntN(3) == 0, r.IntN(3) == 0
 	for range a.partitions {
 		a.write()
 	}
@@ -91,10 +96,32 @@ func (a *author) write() {
 
 func (a *author) start() {
 	if len(a.there) < mostProcesses && a.numbers < mostNumbers {
-		a.numbers++
-		no := a.numbers
-		a.there = append(a.there, no)
-		a.add(func(s *sim) { s.begin(no) }, "p%d starts", no)
+		instance := ""
+		if a.static {
+			instance = fmt.Sprint("i", a.numbers)
+		}
+		a.launch(instance)
+	}
+}
+
+func (a *author) launch(instance string) {
+	a.numbers++
+	no := a.numbers
+	a.there = append(a.there, no)
+	a.instances[no] = instance
+	a.add(func(s *sim) { s.begin(no, instance) }, "p%d starts %s", no, instance)
+}
+
+// end has a process end, some way or other.
+func (a *author) end(no int) {
+	a.there = slices.DeleteFunc(a.there, func(n int) bool { return n == no })
+	switch by := a.long(30_000); a.r.IntN(4) {
+	case 0:
+		a.one(no, (*proc).kill, "kill -9")
+	case 1:
+		a.one(no, func(p *proc) { p.drain(by + time.Second) }, "drains within %v", by+time.Second)
+	default:
+		a.one(no, func(p *proc) { p.drain(0) }, "drains")
 	}
 }
 
@@ -115,19 +142,11 @@ func (a *author) disturb() {
 		return
 	}
 	no, long := a.there[a.r.IntN(len(a.there))], a.long(70_000)
-	switch a.r.IntN(16) {
+	switch a.r.IntN(22) {
 	case 0, 1:
 		a.start()
 	case 2, 3:
-		a.there = slices.DeleteFunc(a.there, func(n int) bool { return n == no })
-		switch by := a.long(30_000); a.r.IntN(4) {
-		case 0:
-			a.one(no, (*proc).kill, "kill -9")
-		case 1:
-			a.one(no, func(p *proc) { p.drain(by + time.Second) }, "drains within %v", by+time.Second)
-		default:
-			a.one(no, func(p *proc) { p.drain(0) }, "drains")
-		}
+		a.end(no)
 	case 4:
 		a.one(no, func(p *proc) { p.freeze(long, false) }, "is stopped for %v", long)
 	case 5:
@@ -154,6 +173,16 @@ func (a *author) disturb() {
 		a.add(func(s *sim) { s.hub.away = s.now + long }, "the coordinator does not answer for %v", long)
 	case 9, 10, 11:
 		a.mishap(no)
+	case 16, 17:
+		if a.static {
+			a.befall(no)
+		}
+	case 18, 19:
+		a.operate(no)
+	case 20, 21:
+		if a.stored {
+			a.disturbStore()
+		}
 	case 12:
 		d := a.long(12_000)
 		a.one(no, func(p *proc) { p.hiccups = append(p.hiccups, d) }, "its committer pauses for %v between two steps", d)
@@ -204,8 +233,8 @@ func (sc script) length() time.Duration {
 // String lists the script.
 func (sc script) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d partitions, a commit for each record %v, cooperative %v, session %v, rebalance timeout %v\n",
-		sc.seed, sc.partitions, sc.each, sc.rules.cooperative, sc.rules.session, sc.rules.rebalance)
+	fmt.Fprintf(&b, "seed %d: %d partitions, a commit for each record %v, cooperative %v, session %v, rebalance timeout %v, static members %v, an offset store %v\n",
+		sc.seed, sc.partitions, sc.each, sc.rules.cooperative, sc.rules.session, sc.rules.rebalance, sc.static, sc.stored)
 	for _, d := range sc.deeds {
 		fmt.Fprintf(&b, "  %9v  %s\n", d.at, d.text)
 	}

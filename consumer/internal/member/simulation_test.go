@@ -45,10 +45,13 @@ func TestSteps(t *testing.T) {
 		}
 	}
 	slices.Sort(took)
-	t.Logf("%d schedules, %d failed, in %.1f s; median %v, longest %v", len(took), failed, time.Since(began).Seconds(),
-		took[len(took)/2].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond))
-	t.Logf("%d events: %d claims, %d attempts, %d of them failed, %d duplicates; %d commits, %d of them overtaken; %d handlers beside another because two joins in a row got lost",
-		sum.steps, sum.tenures, sum.attempts, sum.failures, sum.duplicates, sum.accepted, sum.overtaken, sum.strays)
+	t.Logf("%d schedules, %d failed, in %.1f s; median %.1f ms, longest %.0f ms", len(took), failed, time.Since(began).Seconds(),
+		took[len(took)/2].Seconds()*1000, took[len(took)-1].Seconds()*1000)
+	t.Logf("%d events: %d claims, %d attempts, %d of them failed, %d duplicates; %d commits, %d of them overtaken; %d saves in a store, %d seeks; "+
+		"%d commands of an operator; %d members fenced by a second process, %d by a join of their own that came late; "+
+		"%d handlers beside another because two joins in a row got lost",
+		sum.steps, sum.tenures, sum.attempts, sum.failures, sum.duplicates, sum.accepted, sum.overtaken,
+		sum.saves, sum.seeks, sum.orders, sum.fenced, sum.own, sum.strays)
 }
 
 func (l *ledger) add(m *ledger) {
@@ -60,6 +63,11 @@ func (l *ledger) add(m *ledger) {
 	l.tenures += m.tenures
 	l.overtaken += m.overtaken
 	l.strays += m.strays
+	l.fenced += m.fenced
+	l.own += m.own
+	l.saves += m.saves
+	l.seeks += m.seeks
+	l.orders += m.orders
 }
 
 // tail is the end of the story.
@@ -87,10 +95,10 @@ func TestStepsShrinkToWhatMatters(t *testing.T) {
 	for i := range sc.deeds {
 		switch i {
 		case 5:
-			sc.deeds[i].do = func(s *sim) { s.hub.named += 100 }
+			sc.deeds[i].do = func(s *sim) { s.hub.names += 100 }
 		case 11:
 			sc.deeds[i].do = func(s *sim) {
-				if s.hub.named >= 100 {
+				if s.hub.names >= 100 {
 					s.ledger.violate("forged", "")
 				}
 			}

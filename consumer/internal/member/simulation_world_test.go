@@ -22,9 +22,13 @@ type sim struct {
 	procs  map[int]*proc // by number; who has ended stays
 	ledger *ledger
 	calls  int // requests that were made
-	peace  bool
-	tell   bool // keep the story
-	story  []string
+
+	storeTrouble int // so many calls of the store fail
+	unsure       int // so many saves are done, and fail to say so
+
+	peace bool
+	tell  bool // keep the story
+	story []string
 }
 
 // appointment is a step that is due at a time.
@@ -136,7 +140,12 @@ func (s *sim) rest() {
 		}
 	}
 	if alive == 0 {
-		s.begin(mostNumbers + 1)
+		s.begin(mostNumbers+1, "")
+	}
+	if s.stored { // whoever was fenced, and has nothing to save, does not know it
+		for p := range s.partitions {
+			s.write(int32(p), 1, 0)
+		}
 	}
 	next := s.now
 	settled := func() bool { // seldom: it looks at every partition
@@ -144,10 +153,10 @@ func (s *sim) rest() {
 			return false
 		}
 		next = s.now + 100*time.Millisecond
-		return s.ledger.open() == ""
+		return s.ledger.open() == "" && !s.twice()
 	}
 	if !s.stepUntil(untroubled, settled) {
-		s.ledger.violate("not settled in peace", "%s", s.ledger.open())
+		s.ledger.violate("not settled in peace", "%s; two with the same instance id %v", s.ledger.open(), s.twice())
 		return
 	}
 	for _, p := range s.inOrder() {
