@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/ottla-go/ottla/consumer/internal/planted"
@@ -138,7 +139,7 @@ var (
 func search(t *testing.T, binary string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSteps$", "-test.v", "-test.timeout", "20m",
-		"-steps.schedules", "10000", "-steps.failures", "5").CombinedOutput()
+		"-steps.schedules", "10000", "-steps.failures", strconv.Itoa(*stepsFailures)).CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -86,10 +86,11 @@ func (s *schedule) add(r *rand.Rand, text string, do func(w *world)) {
 func which(r *rand.Rand) func(w *world) *process {
 	n := r.IntN(1 << 16)
 	return func(w *world) *process {
-		if len(w.there) == 0 {
+		there := w.living()
+		if len(there) == 0 {
 			return nil
 		}
-		return w.there[n%len(w.there)]
+		return there[n%len(there)]
 	}
 }
 
