@@ -34,6 +34,8 @@
 //   - An eager member (or one with a list of strategies that are not all cooperative, KIP-429) joins with nothing
 //     owned; a cooperative one claims everything that it has not given up.
 //   - A join is never sent while a sync is out, a leave never while anything is owned.
+//   - A static member whose id no assignment has confirmed does not take the word of another coordinator for it that it was
+//     replaced: it joins once more, without an id.
 //   - A static member that stops does not end between a join and its sync while there is time: nobody else has its place.
 //   - Whatever is waited for has a deadline, and a retry has a pause.
 //

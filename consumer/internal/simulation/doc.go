@@ -4,8 +4,18 @@
 //
 // Like the real one, the scripted coordinator does not check who owns a partition. Between a process and the brokers a
 // cable may be cut, both ways or one way; brokers are silent, refuse connections, resign, answer with errors, carry a
-// request out and lose its answer. Processes start, drain, stop, and are killed. Handlers work, fail, panic, end their
-// goroutine, hang until their context ends, and hang beyond it.
+// request out and lose its answer. Processes start, drain, stop, are killed, and are paused. Handlers work, fail, panic, end
+// their goroutine, hang until their context ends, and hang beyond it. Members are dynamic or static; static ones restart
+// within their session, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
+// store and reported to Kafka; a store fails, takes its time, does what it does not say, and is put back or forward. An
+// operator retries and skips heads that may be other ones by now.
+//
+// # Pauses
+//
+// A bubble has one clock, and nobody can stop a goroutine from outside: SIGSTOP can be had in parts only. A paused process
+// stops at its gates, where it meets the world; timers go off inside it all the while, and what they cause waits at a gate.
+// So it wakes with old answers, old requests and handlers under way, but not with old timers. The step simulation of
+// package member has the whole of it, with clocks that jump.
 //
 // # What has to hold after every step
 //
@@ -16,7 +26,17 @@
 //   - A committed offset never passes a record that is not finished, never goes back, and is only ever moved by the
 //     process whose claim is the newest one.
 //   - Every claim is released by its deadline, also over a handler that does not return.
-//   - A drain in peace ends without an error, and no goroutine stays.
+//   - A drain in peace ends without an error, and no goroutine and no actor stays.
+//   - A static member that restarts within its session, in a group at rest, has its partitions again, and no claim of
+//     another one ends. Of two processes with one id, one ends, with an error that says why; nobody else ends by itself.
+//   - With a store: only the owner of the newest fence saves; each save is of the first record that is not done; an
+//     Advance moves the store by one record, never back; Kafka is told of nothing that the store has not had.
+//   - After an Acquire or a SeekTo, the next record is the first one of the log at or after the offset.
+//   - While a partition is parked, nothing is handled, until an operator says so; what an operator was told is skipped does
+//     not come again in that claim, and a skip that was refused skips nothing.
+//
+// What a process does at the instant in which a pause ends, or while a second one has its instance id and it has not heard
+// of it, is not held against it where handlers run beside each other: that is what fences are for. What it commits is.
 //
 // # Seeds
 //
