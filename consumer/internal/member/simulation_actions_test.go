@@ -12,7 +12,6 @@ func (p *proc) do(now instant, a action) {
 		p.move(a.addr)
 	case identify:
 		p.place.Become(a.member, a.generation)
-		p.identified(a.member)
 		p.commits.poke()
 	case assign:
 		for _, at := range a.tps {

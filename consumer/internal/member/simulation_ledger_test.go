@@ -65,7 +65,7 @@ func (l *ledger) owns(k *tenure) {
 // is over, though it has not looked yet. What it still does is nobody's fault but the time's.
 func (k *tenure) ended() bool {
 	p := k.p
-	if p.dead || k.fenced || k.abandoned || p.replaced {
+	if p.dead || k.fenced || k.abandoned || p.rival || p.own {
 		return true
 	}
 	now := p.clock()

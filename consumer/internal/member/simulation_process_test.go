@@ -21,8 +21,7 @@ type proc struct {
 	gone bool // it was told to end, or is dead
 
 	instance string // of a static member
-	rival    bool   // there was another process with it at the same time
-	replaced bool   // which has its place
+	rival    bool   // there was another process with it at the same time, which has had its place, perhaps
 	own      bool   // a join of its own that came late has its place
 
 	addr       string            // of the coordinator; "": not known

@@ -35,18 +35,6 @@ func (h *hub) comes(c *call, q joinRequest) {
 	h.write()
 }
 
-// identified: the process has a member id. Of two with the same instance id, the one that has it last is the member.
-func (p *proc) identified(member string) {
-	if p.instance == "" || member == "" {
-		return
-	}
-	for _, o := range p.s.inOrder() {
-		if o.instance == p.instance {
-			o.replaced = o != p
-		}
-	}
-}
-
 // failed: the membership is over for good. That is as it should be only for one of two with the same instance id.
 func (p *proc) failed(err error) {
 	switch {

@@ -35,8 +35,8 @@
 //   - While a partition is parked, nothing is handled, until an operator says so; what an operator was told is skipped does
 //     not come again in that claim, and a skip that was refused skips nothing.
 //
-// What a process does at the instant in which a pause ends, or while a second one has its instance id and it has not heard
-// of it, is not held against it where handlers run beside each other: that is what fences are for. What it commits is.
+// What a process does at the instant in which a pause ends, or with a second one beside it that has its instance id, is not
+// held against it where handlers run beside each other: that is what fences are for. What it commits is.
 //
 // # Seeds
 //

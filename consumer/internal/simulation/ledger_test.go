@@ -107,16 +107,11 @@ func (l *ledger) gone(who *process) {
 	l.ends[who]++
 }
 
-// joined: a process has a member id, and its instance, if it has one, is its own from now on.
+// joined: a process has a member id.
 func (l *ledger) joined(who *process, member string, generation int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range l.processes {
-		if who.instance != "" && p.instance == who.instance {
-			p.replaced = p != who
-		}
-	}
-	l.processes[member], who.replaced = who, false
+	l.processes[member] = who
 	l.notef("%s is a member in generation %d", who.name, generation)
 }
 

@@ -30,13 +30,12 @@ type process struct {
 	ended    chan error
 
 	// The ledger's, under its lock.
-	gone     bool // it was told to end
-	over     bool // it has ended
-	dead     bool // killed: nobody sees what it does any more
-	rival    bool // there was another process with its instance id beside it
-	replaced bool // which has its place
-	seen     map[int32]*seen
-	told     map[uint64]time.Time // when a claim was to be given up, in good time
+	gone  bool // it was told to end
+	over  bool // it has ended
+	dead  bool // killed: nobody sees what it does any more
+	rival bool // there was another process with its instance id beside it, which has had its place, perhaps
+	seen  map[int32]*seen
+	told  map[uint64]time.Time // when a claim was to be given up, in good time
 }
 
 // start joins one more process.
@@ -164,9 +163,9 @@ func (p *process) isDead() bool {
 	return p.dead
 }
 
-// excused: what it does beside the owner is not its fault. A second process with its instance id is the owner at once; it
-// learns of that by its next heartbeat (KIP-345).
-func (p *process) excused() bool { return p.replaced || p.gate.dazed() }
+// excused: what it does beside the owner is not its fault. A second process with its instance id takes its place in the
+// group at once; it learns of that by its next heartbeat (KIP-345).
+func (p *process) excused() bool { return p.rival || p.gate.dazed() }
 
 // end: it has ended, told to or not.
 func (p *process) end(err error) {
