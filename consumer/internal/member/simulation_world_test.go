@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -132,15 +133,8 @@ func (s *sim) rest() {
 	s.notef("-- peace")
 	s.peace = true
 	s.hub.away = 0
-	alive := 0
 	for _, p := range s.inOrder() {
 		p.relieve()
-		if !p.gone {
-			alive++
-		}
-	}
-	if alive == 0 {
-		s.begin(mostNumbers+1, "")
 	}
 	if s.stored { // whoever was fenced, and has nothing to save, does not know it
 		for p := range s.partitions {
@@ -153,6 +147,9 @@ func (s *sim) rest() {
 			return false
 		}
 		next = s.now + 100*time.Millisecond
+		if !slices.ContainsFunc(s.inOrder(), func(p *proc) bool { return !p.gone }) {
+			s.begin(mostNumbers+1, "")
+		}
 		return s.ledger.open() == "" && !s.twice()
 	}
 	if !s.stepUntil(untroubled, settled) {
