@@ -11,7 +11,7 @@ const (
 	settle  = "../../../actors/settle.go"
 	turn    = "../../../actors/turn.go"
 	verdict = "../../../actors/verdict.go"
-	commits = "../../../consumer/internal/committer/claim.go"
+	notes   = "../../../consumer/internal/committer/notes.go"
 	loop    = "../../../consumer/internal/committer/loop.go"
 	joins   = "../../../consumer/internal/member/join.go"
 	leases  = "../../../consumer/internal/member/lease.go"
@@ -25,8 +25,8 @@ const (
 // faults are the planted ones.
 var faults = []weakness{
 	{"a commit is sent although its claim is closed, with the identity of now", []planted.Edit{
-		{commits, "\tk.closed = true\n\twaiters", "\twaiters"},
-		{"../../../consumer/internal/committer/fence.go", "\t\tk.fenced = true\n", ""},
+		{notes, "\tn.closed = true\n", ""},
+		{notes, "\tn.fenced = true\n", ""},
 	}},
 	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{backlog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
@@ -60,7 +60,7 @@ var faults = []weakness{
 		{release, "func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {\n", "func (s *supervisor) deadlineAt(c *claim, deadline time.Time) {\n\tdeadline = deadline.Add(time.Hour)\n"},
 	}},
 	{"the answer to a commit counts for what was noted after it was sent", []planted.Edit{
-		{commits, "k.flying, k.acked = false, k.sent", "k.flying, k.acked = false, k.said"},
+		{notes, "n.flying, n.acked = false, n.sent", "n.flying, n.acked = false, n.said"},
 	}},
 	{"the lease is twice the session", []planted.Edit{
 		{leases, "m.session * 9 / 10); ", "m.session * 2); "},
