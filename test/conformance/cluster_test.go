@@ -35,16 +35,18 @@ type kafka struct {
 	admin *kgo.Client // asks
 }
 
-// cluster is a broker in this process with three nodes, or the real one of test/with-kafka.sh.
-func cluster(t testing.TB) *kafka {
+// cluster is a broker in this process with three nodes, or the real one of test/with-kafka.sh. The options are for the
+// former alone.
+func cluster(t testing.TB, opts ...kfake.Opt) *kafka {
 	t.Helper()
 	k := &kafka{t: t, journal: newJournal(t)}
 	if real := realBrokers(); real != nil {
 		k.brokers = real
 	} else {
 		k.cutter = &cutter{}
-		fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.ListenFn(k.cutter.listen),
-			kfake.AllowAutoTopicCreation()) // so that a consumer which creates topics by asking for them is found out
+		fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.ListenFn(k.cutter.listen),
+			kfake.AllowAutoTopicCreation(), // so that a consumer which creates topics by asking for them is found out
+		}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,6 +53,11 @@
 //	12 source        TestThreeNodesLeaderKilled                      3 nodes
 //	12 source        TestSourceMemoryBound                           both
 //	12 source        TestSourceCorruptBatch                          both
+//	14 commits       TestCommitIsRefused                             kfake
+//	14 commits       TestCommitConnectionLost                        both
+//	14 commits       TestCommitCoordinatorMoved                      kfake
+//	14 commits       TestCommitMetadataTooLarge                      both, restarts the node of a real Kafka of one
+//	14 commits       TestCommitIsSoonAcknowledged                    both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both

@@ -23,14 +23,7 @@ import (
 func (k *kafka) kill(node int32) {
 	k.t.Helper()
 	dir := filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node))
-	text, err := os.ReadFile(filepath.Join(dir, "pid"))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	pid := k.process(node)
 	k.t.Cleanup(func() {
 		if out, err := exec.Command(filepath.Join(dir, "start")).CombinedOutput(); err != nil {
 			k.t.Errorf("start node %d: %v\n%s", node, err, out)
@@ -43,6 +36,66 @@ func (k *kafka) kill(node int32) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		k.t.Fatal(err)
 	}
+}
+
+// reconfigure restarts the only node of the real cluster, in order, with a property of its own. The test's end takes that
+// back in the same way.
+func (k *kafka) reconfigure(property string) {
+	k.t.Helper()
+	if len(k.brokers) > 1 {
+		k.t.Skipf("only on one real node: it is restarted with %s", property)
+	}
+	file := filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), "n1", "server.properties")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		k.t.Skipf("only on a node of test/with-kafka.sh, to restart it: %v", err)
+	}
+	restart := func(text string) {
+		k.t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			k.t.Fatal(err)
+		}
+		pid := k.process(1)
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			k.t.Fatal(err)
+		}
+		eventually(k.t, "the node ends", func() bool {
+			args, err := os.ReadFile(fmt.Sprint("/proc/", pid, "/cmdline")) // empty when nobody has waited for it yet
+			return err != nil || len(args) == 0
+		})
+		if out, err := exec.Command(filepath.Join(filepath.Dir(file), "start")).CombinedOutput(); err != nil {
+			k.t.Fatalf("start the node: %v\n%s", err, out)
+		}
+		if !waits(2*time.Minute, func() bool { return k.answers() >= 1 }) {
+			k.t.Fatal("the node does not come back")
+		}
+	}
+	restart(string(was) + property + "\n")
+	k.t.Cleanup(func() { restart(string(was)) })
+}
+
+// process is a real node's.
+func (k *kafka) process(node int32) (pid int) {
+	k.t.Helper()
+	text, err := os.ReadFile(filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node), "pid"))
+	if err == nil {
+		pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return pid
+}
+
+// answers is how many nodes the cluster says that it has, 0 when it does not answer.
+func (k *kafka) answers() int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, k.asker())
+	if err != nil {
+		return 0
+	}
+	return len(resp.Brokers)
 }
 
 // whole: all three nodes are there, and every replica is in sync.
@@ -130,6 +183,17 @@ func (k *kafka) lead(topic string, partition int32) {
 		return k.leader(topic, partition) == order[0]
 	})
 	k.journal.note("node %d leads %s/%d", order[0], topic, partition)
+}
+
+// groupBeside looks for a group whose coordinator leads the partition, and answers its name.
+func (k *kafka) groupBeside(t testing.TB, topic string, partition int32) string {
+	t.Helper()
+	var group string
+	eventually(t, "a group whose coordinator leads the partition", func() bool {
+		group = name("g")
+		return k.coordinator(group) == k.leader(topic, partition)
+	})
+	return group
 }
 
 // groupApartFrom looks for a group whose coordinator does not lead the partition, and answers its name.
