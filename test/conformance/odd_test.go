@@ -15,8 +15,8 @@ import (
 )
 
 // TestOddRecords: what no producer of one's own would write comes as it was written, and a record that is odd costs no
-// other: thousands of headers, the same key twice, empty and absent keys, values and header values, bytes that are no
-// UTF-8, and records of 1 MiB.
+// other: 100,000 headers, a megabyte of hardly anything else, the same key twice, empty and absent keys, values and header
+// values, bytes that are no UTF-8, and records of 1 MiB.
 func TestOddRecords(t *testing.T) {
 	k := cluster(t)
 	topic := k.topic(1)
@@ -25,7 +25,7 @@ func TestOddRecords(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}
-	many := make([]kgo.RecordHeader, 10_000)
+	many := make([]kgo.RecordHeader, 100_000)
 	for i := range many {
 		many[i] = kgo.RecordHeader{Key: fmt.Sprint(i % 5000), Value: []byte{byte(i)}}
 	}
