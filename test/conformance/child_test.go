@@ -21,7 +21,7 @@ import (
 )
 
 // childVariable tells the test's binary that it is a member in a process of its own, and holds what it needs: the
-// brokers, the group and the topic, with blanks between.
+// brokers, the group and the topic, with blanks between, and perhaps what it does (see hoard).
 const childVariable = "OTTLA_TEST_CHILD"
 
 // stands is the offset at which the child's handler of partition 0 stands until its context ends.
@@ -41,6 +41,9 @@ const childSession = 2 * time.Second
 // It ends with SIGTERM. Status 0: Run answered nil.
 func child() int {
 	arg := strings.Fields(os.Getenv(childVariable))
+	if len(arg) > 3 && arg[3] == hoards {
+		return hoard(arg)
+	}
 	var mu sync.Mutex
 	say := func(format string, args ...any) {
 		mu.Lock()
@@ -108,10 +111,10 @@ type childLine struct {
 }
 
 // spawn starts a child. It is killed at the end of the test.
-func (k *kafka) spawn(group, topic string) *process {
+func (k *kafka) spawn(group, topic string, more ...string) *process {
 	k.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{strings.Join(k.brokers, ","), group, topic}, " "))
+	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(append([]string{strings.Join(k.brokers, ","), group, topic}, more...), " "))
 	cmd.Stderr = journalWriter{k.journal}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -53,6 +53,8 @@
 //	12 source        TestThreeNodesLeaderKilled                      3 nodes
 //	12 source        TestSourceMemoryBound                           both
 //	12 source        TestSourceCorruptBatch                          both
+//	13 one slow      TestOneSlow                                     both
+//	13 one slow      TestOneSlowMemory                               both, 1 GiB on a real Kafka, 192 MiB on kfake
 //	14 commits       TestCommitIsRefused                             kfake
 //	14 commits       TestCommitConnectionLost                        both
 //	14 commits       TestCommitCoordinatorMoved                      kfake
