@@ -60,10 +60,15 @@
 //	14 commits       TestCommitCoordinatorMoved                      kfake
 //	14 commits       TestCommitMetadataTooLarge                      both, restarts the node of a real Kafka of one
 //	14 commits       TestCommitIsSoonAcknowledged                    both
+//	16 topics        TestInputTopicThatDoesNotExist                  both
+//	16 topics        TestTopicsNotThereYet                           both
+//	16 topics        TestTopicsPartitionsAdded                       both
+//	16 topics        TestTopicsMadeAgain                             both
+//	16 topics        TestTopicsDeletedForGood                        both
+//	20 odd records   TestOddRecords                                  both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
-//	bad input        TestInputTopicThatDoesNotExist                  both
 //	bad input        TestInputSessionTimeoutRefused                  both
 //	offsets          TestOffsetsWithHoles                            both
 //	offsets          TestOffsetsOutOfRange                           both
@@ -72,9 +77,6 @@
 //	offsets          TestOffsetsBehindAnOpenTransaction              both
 //	park             TestParked                                      both
 //	static member    TestStaticMember                                both
-//	topics           TestTopicsPartitionsAdded                       both
-//	topics           TestTopicsMadeAgain                             both
-//	odd records      TestOddRecords                                  both
 //	transactions     TestReadCommittedAsAnotherClient                both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
