@@ -174,6 +174,7 @@ share.coordinator.state.topic.replication.factor=$replicas
 share.coordinator.state.topic.min.isr=$in_sync
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
+log.cleaner.backoff.ms=500
 P
   # Job control gives the node a process group of its own: Ctrl-C ends CMD, not the nodes under it.
   cat >"$node/start" <<S

@@ -137,12 +137,18 @@ func (k *kafka) topic(partitions int32) string {
 	return topic
 }
 
-// create is topic with a name that is known before.
-func (k *kafka) create(topic string, partitions int32) {
+// create is topic with a name that is known before, and configurations as name=value.
+func (k *kafka) create(topic string, partitions int32, configs ...string) {
 	k.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, partitions, int16(min(3, len(k.brokers)))
+	for _, text := range configs {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		name, value, _ := strings.Cut(text, "=")
+		c.Name, c.Value = name, &value
+		rt.Configs = append(rt.Configs, c)
+	}
 	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 20_000
 	resp := ask[*kmsg.CreateTopicsResponse](k, req)
 	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {

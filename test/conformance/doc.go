@@ -60,6 +60,13 @@
 //	14 commits       TestCommitCoordinatorMoved                      kfake
 //	14 commits       TestCommitMetadataTooLarge                      both, restarts the node of a real Kafka of one
 //	14 commits       TestCommitIsSoonAcknowledged                    both
+//	15 holes         TestOffsetsWithHoles                            both
+//	15 holes         TestOffsetsBehindAnOpenTransaction              both
+//	15 holes         TestReadCommittedAsAnotherClient                both
+//	15 holes         TestOffsetsInACompactedLog                      both
+//	15 holes         TestOffsetsOutOfRange                           both
+//	15 holes         TestOffsetsBeyondTheEnd                         both
+//	15 holes         TestOffsetsOvertakenByRetention                 both
 //	16 topics        TestInputTopicThatDoesNotExist                  both
 //	16 topics        TestTopicsNotThereYet                           both
 //	16 topics        TestTopicsPartitionsAdded                       both
@@ -70,14 +77,9 @@
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
 //	bad input        TestInputSessionTimeoutRefused                  both
-//	offsets          TestOffsetsWithHoles                            both
-//	offsets          TestOffsetsOutOfRange                           both
-//	offsets          TestOffsetsOvertakenByRetention                 both
 //	offsets          TestOffsetsLatest                               both
-//	offsets          TestOffsetsBehindAnOpenTransaction              both
 //	park             TestParked                                      both
 //	static member    TestStaticMember                                both
-//	transactions     TestReadCommittedAsAnotherClient                both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
 // same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll

@@ -161,43 +161,6 @@ func TestOffsetsOutOfRange(t *testing.T) {
 	}
 }
 
-// TestOffsetsOvertakenByRetention: records wait behind a head that holds; retention removes some that were not fetched
-// yet. The partition says so and goes on where it was told to.
-func TestOffsetsOvertakenByRetention(t *testing.T) {
-	const each = 4000
-	k := cluster(t)
-	topic := k.topic(1)
-	for n := 0; n < each; n += 50 { // in many batches: one comes whole
-		k.fill(topic, 1, n, n+50)
-	}
-	g := newGate()
-	defer g.release()
-	var got seen
-	cfg := k.config("a", "g-"+topic, topic)
-	cfg.Offsets.OutOfRange = consumer.Earliest
-	cfg.Backlog.Records = 100
-	cfg.Fetch.PartitionBytes = 4 << 10
-	cfg.Handler = func(ctx context.Context, rec *consumer.Record) error {
-		<-g.open
-		return got.handle(ctx, rec)
-	}
-	a := start(t, "a", cfg)
-	eventually(t, "the backlog is full", func() bool { return a.partitions()[0].Depth >= 100 })
-	k.deleteBelow(topic, 0, each-10)
-	g.release()
-	eventually(t, "the end is reached", func() bool { all := got.all(); return len(all) > 0 && all[len(all)-1] == each-1 })
-	a.leave()
-	all := got.all()
-	head := len(all) - 10
-	if !slices.Equal(all[head:], span(each-10, each)) || !slices.Equal(all[:head], span(0, int64(head))) {
-		t.Errorf("handled %d records %v … %v, want some from the beginning and the last ten", len(all), all[:min(5, len(all))], all[max(0, len(all)-12):])
-	}
-	moved := told[*messages.Moved](a)
-	if len(moved) != 1 || moved[0].From != int64(head) || moved[0].To != each-10 {
-		t.Errorf("moved %+v, want once, from %d to %d", moved, head, each-10)
-	}
-}
-
 // TestOffsetsLatest: a group that begins at the end commits that at once, so that what is produced before the first
 // record is handled is not jumped over by the next owner; and partitions that are added later begin at the earliest.
 func TestOffsetsLatest(t *testing.T) {

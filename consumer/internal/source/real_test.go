@@ -137,7 +137,7 @@ func TestRealKafkaReadsAsKgo(t *testing.T) {
 }
 
 // TestRealKafkaCompacts: the log cleaner takes whole batches of an idempotent producer, and keeps the last one empty.
-// The broker's cleaner looks every 15 s.
+// The broker's cleaner looks every 15 s by default, test/with-kafka.sh makes it half a second.
 func TestRealKafkaCompacts(t *testing.T) {
 	addrs, topic := realTopic(t, 1, map[string]string{
 		"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "1000",
