@@ -104,7 +104,7 @@ type Config struct {
 type Backlog struct {
 	// Records bounds one partition. Default: 20000.
 	Records int
-	// Bytes bounds one partition: keys, values, headers, and 256 B a record. A bound that is not well above one
+	// Bytes bounds one partition: keys, values, headers, 256 B a record and 56 B a header. A bound that is not well above one
 	// fetch (Fetch.PartitionBytes) makes the partition wait for each. Default: 8 MiB.
 	Bytes int
 	// TotalBytes bounds all partitions together: a rebalance that brings more of them multiplies the bound of one.

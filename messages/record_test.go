@@ -57,7 +57,7 @@ func TestSize(t *testing.T) {
 	if got := (&Record{}).Size(); got != RecordOverhead {
 		t.Errorf("an empty record counts for %d", got)
 	}
-	if got, want := full().Size(), RecordOverhead+len("the key")+len("the value")+len("a"+"first")+len("b")+len("a"+"second"); got != want {
+	if got, want := full().Size(), RecordOverhead+3*HeaderOverhead+len("the key")+len("the value")+len("a"+"first")+len("b")+len("a"+"second"); got != want {
 		t.Errorf("size %d, want %d", got, want)
 	}
 }

@@ -73,6 +73,7 @@
 //	16 topics        TestTopicsMadeAgain                             both
 //	16 topics        TestTopicsDeletedForGood                        both
 //	20 odd records   TestOddRecords                                  both
+//	20 odd records   TestOddRecordsAreCounted                        both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both

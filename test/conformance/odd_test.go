@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -81,6 +82,46 @@ func TestOddRecords(t *testing.T) {
 	if id := got[6].RequestID(); id != string(invalid) {
 		t.Errorf("the request id is %q, want the header's bytes", id)
 	}
+}
+
+// TestOddRecordsAreCounted: a header that holds nothing takes two bytes on the wire and 56 in memory. Records that consist
+// of such headers count for what they take, or a backlog that is bounded in bytes takes any number of them, and the process
+// does not outlive a producer that makes a mistake. Here each takes 200 KB and counts for 5.6 MB: two of them fill a backlog
+// of 8 MiB.
+func TestOddRecordsAreCounted(t *testing.T) {
+	const records, most = 30, 4 // two, and what one response brings in addition
+	k := cluster(t)
+	topic := k.topic(1)
+	client := k.client(kgo.ProducerBatchCompression(kgo.NoCompression()))
+	defer client.Close()
+	for range records {
+		put(t, client, &kgo.Record{Topic: topic, Headers: make([]kgo.RecordHeader, 100_000)})
+	}
+	g := newGate()
+	defer g.release()
+	var got seen
+	cfg := k.config("a", "g-"+topic, topic)
+	cfg.Backlog.Bytes = 8 << 20
+	cfg.Fetch.PartitionBytes = 256 << 10
+	cfg.Handler = func(ctx context.Context, rec *consumer.Record) error {
+		<-g.open
+		return got.handle(ctx, rec)
+	}
+	a := start(t, "a", cfg)
+	a.owns(1)
+	deepest := 0
+	for same := 0; same < 100; same++ { // some time in which nothing comes any more
+		if depth := a.partitions()[0].Depth; depth != deepest || depth == 0 {
+			deepest, same = depth, 0
+		}
+		work(t.Context().Done(), 5*time.Millisecond)
+	}
+	if deepest > most {
+		t.Errorf("%d records wait, want at most %d", deepest, most)
+	}
+	g.release()
+	eventually(t, "all came", func() bool { return len(got.all()) == records })
+	a.leave()
 }
 
 // sameRecord compares what a handler got with what another client produced or read.

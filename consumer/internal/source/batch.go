@@ -75,7 +75,7 @@ func (b *batch) record(i int) (*wire, *sarama.Record) {
 
 // size is what a backlog counts for the record: messages.Record.Size without making one.
 func size(r *sarama.Record) int {
-	n := len(r.Key) + len(r.Value) + messages.RecordOverhead
+	n := len(r.Key) + len(r.Value) + messages.RecordOverhead + len(r.Headers)*messages.HeaderOverhead
 	for _, h := range r.Headers {
 		n += len(h.Key) + len(h.Value)
 	}

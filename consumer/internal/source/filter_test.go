@@ -169,7 +169,7 @@ func TestFilterMeasures(t *testing.T) {
 	}
 	h := filter(block(b), 50, true)
 	key := len(b.Records[10].Key) // two digits for most
-	if want := 100 * (key + 100 + 8 + 256); h.size < want-20 || h.size > want {
+	if want := 100 * (key + 100 + 8 + 256 + 56); h.size < want-20 || h.size > want {
 		t.Errorf("size %d, want about %d", h.size, want)
 	}
 	if want := 61 + 100*(key+100+8+8+2); h.onWire < want-20 || h.onWire > want {
