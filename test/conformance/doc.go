@@ -81,6 +81,13 @@
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
 //	static member    TestStaticMember                                both
+//	static member    TestStaticLeader                                both
+//	static member    TestStaticMemberTooLate                         both
+//	static member    TestStaticMemberTakenOver                       both
+//	topics           TestTopicsPartitionsAdded                       both
+//	topics           TestTopicsMadeAgain                             both
+//	odd records      TestOddRecords                                  both
+//	transactions     TestReadCommittedAsAnotherClient                both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
 // same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll
