@@ -20,6 +20,7 @@
 //	2 mixed group    TestThreeNodesLeaveWhileTheCoordinatorIsKilled  3 nodes
 //	2 mixed group    TestMixedGroupRange                             both
 //	2 mixed group    TestMixedGroupEager                             both
+//	2 mixed group    TestMixedGroupWithJava                          real
 //	2 mixed group    TestStrategiesChangeWhileRunning                both
 //	3 head           TestHeadComesAgain                              both
 //	3 head           TestHeadSurvivesHooks                           both

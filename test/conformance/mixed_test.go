@@ -29,7 +29,7 @@ func TestMixedGroup(t *testing.T) {
 	var javas []*java
 	if realBrokers() != nil { // they handle no records: two come, and one stays for a part of the time only
 		for range 2 {
-			javas = append(javas, startJava(t, name("java"), k.config("", group, topic), o, k.journal))
+			javas = append(javas, startJava(t, name("java"), k.config("", group, topic), o, k.journal, "cooperative-sticky"))
 		}
 		eventually(t, "the Java members own partitions", func() bool { return o.all(partitions) })
 	}

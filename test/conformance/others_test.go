@@ -102,13 +102,14 @@ type java struct {
 	err    error // of its end; read it after closed
 }
 
-// startJava runs test/java/Member.java with the times of cfg. It owns partitions and handles no records.
-func startJava(t testing.TB, name string, cfg consumer.Config, o *owners, j *journal) *java {
+// startJava runs test/java/Member.java with the times of cfg and these assignors, by their names, with commas between. It
+// owns partitions and handles no records.
+func startJava(t testing.TB, name string, cfg consumer.Config, o *owners, j *journal, assignors string) *java {
 	t.Helper()
 	libs := os.Getenv("OTTLA_TEST_KAFKA_LIBS")
 	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	cmd := exec.Command("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", libs+"/*", "../java/Member.java",
-		strings.Join(cfg.Brokers, ","), cfg.Group, cfg.Topics[0], "cooperative-sticky",
+		strings.Join(cfg.Brokers, ","), cfg.Group, cfg.Topics[0], assignors,
 		"session.timeout.ms="+ms(cfg.SessionTimeout), "max.poll.interval.ms="+ms(cfg.RebalanceTimeout), "heartbeat.interval.ms="+ms(cfg.HeartbeatInterval))
 	in, err := cmd.StdinPipe()
 	if err != nil {
