@@ -252,8 +252,8 @@ func (k *kafka) offsets(group, topic string) (map[int32]int64, error) {
 	req.Group, req.RequireStable = group, false
 	rg := kmsg.NewOffsetFetchRequestGroup()
 	rg.Group = group
-	req.Groups = append(req.Groups, rg) // of all topics
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	req.Groups = append(req.Groups, rg)                                     // of all topics
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // a node may be there that does not answer
 	defer cancel()
 	resp, err := req.RequestWith(ctx, k.asker())
 	if err != nil {

@@ -49,6 +49,9 @@
 //	10 auth          TestAuth                                        real
 //	10 auth          TestAuthFaults                                  real
 //	11 coordinator   TestThreeNodesCoordinatorKilled                 3 nodes
+//	11 coordinator   TestThreeNodesCoordinatorStopped                3 nodes
+//	11 coordinator   TestThreeNodesCoordinatorKilledInRejoin         3 nodes
+//	11 coordinator   TestThreeNodesCoordinatorStoppedInRejoin        3 nodes
 //	12 source        TestSourceLeaderMoves                           kfake
 //	12 source        TestThreeNodesLeaderMoves                       3 nodes
 //	12 source        TestThreeNodesLeaderKilled                      3 nodes

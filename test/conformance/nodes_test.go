@@ -18,23 +18,80 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// folder is that of a node of the real cluster.
+func folder(node int32) string {
+	return filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node))
+}
+
+// signal sends a signal to a node.
+func (k *kafka) signal(node int32, sig syscall.Signal) {
+	k.t.Helper()
+	pid := k.process(node)
+	k.journal.note("%v to node %d", sig, node)
+	if err := syscall.Kill(pid, sig); err != nil {
+		k.t.Fatalf("%v to node %d: %v", sig, node, err)
+	}
+}
+
 // kill ends a node of the real cluster as a power cut would. The test's end starts it again, and waits until it has
 // caught up: the next scenario may end another one.
 func (k *kafka) kill(node int32) {
 	k.t.Helper()
-	dir := filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node))
-	pid := k.process(node)
 	k.t.Cleanup(func() {
-		if out, err := exec.Command(filepath.Join(dir, "start")).CombinedOutput(); err != nil {
-			k.t.Errorf("start node %d: %v\n%s", node, err, out)
-		}
-		if !waits(2*time.Minute, k.whole) {
-			k.t.Errorf("node %d has not caught up", node)
-		}
+		k.boot(node)
+		k.wholeAgain(node)
 	})
-	k.journal.note("kill -9 of node %d", node)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		k.t.Fatal(err)
+	k.signal(node, syscall.SIGKILL)
+}
+
+// boot starts a node that has ended.
+func (k *kafka) boot(node int32) {
+	k.t.Helper()
+	k.journal.note("node %d starts", node)
+	if out, err := exec.Command(filepath.Join(folder(node), "start")).CombinedOutput(); err != nil {
+		k.t.Errorf("start node %d: %v\n%s", node, err, out)
+	}
+}
+
+// restart ends a node in order and starts it again, until it has caught up.
+func (k *kafka) restart(node int32) {
+	k.t.Helper()
+	pid := k.process(node)
+	k.signal(node, syscall.SIGTERM)
+	eventually(k.t, fmt.Sprintf("node %d ends", node), func() bool {
+		if syscall.Kill(pid, 0) != nil {
+			return true
+		}
+		state, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output() // nobody may be there to reap it
+		return err != nil || strings.HasPrefix(strings.TrimSpace(string(state)), "Z")
+	})
+	k.boot(node)
+	k.wholeAgain(node)
+	k.journal.note("node %d has caught up", node)
+}
+
+// suspend stops a node: it keeps its connections, and the kernel goes on to take what is sent to it. It wakes by resume,
+// or at the end of the test, which waits until it has caught up.
+func (k *kafka) suspend(node int32) {
+	k.t.Helper()
+	k.t.Cleanup(func() {
+		k.resume(node)
+		k.wholeAgain(node)
+	})
+	k.signal(node, syscall.SIGSTOP)
+}
+
+// resume wakes a node; nothing happens to one that is awake.
+func (k *kafka) resume(node int32) {
+	k.t.Helper()
+	k.signal(node, syscall.SIGCONT)
+}
+
+// wholeAgain waits until a node has caught up.
+func (k *kafka) wholeAgain(node int32) {
+	k.t.Helper()
+	if !waits(2*time.Minute, k.whole) {
+		k.t.Errorf("node %d has not caught up", node)
 	}
 }
 
@@ -77,7 +134,7 @@ func (k *kafka) reconfigure(property string) {
 // process is a real node's.
 func (k *kafka) process(node int32) (pid int) {
 	k.t.Helper()
-	text, err := os.ReadFile(filepath.Join(os.Getenv("OTTLA_TEST_KAFKA_DIR"), fmt.Sprint("n", node), "pid"))
+	text, err := os.ReadFile(filepath.Join(folder(node), "pid"))
 	if err == nil {
 		pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
@@ -105,7 +162,11 @@ func (k *kafka) whole() bool {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = nil // all
 	resp, err := req.RequestWith(ctx, k.asker())
-	if err != nil || len(resp.Brokers) < 3 {
+	if err != nil {
+		k.askAnew()
+		return false
+	}
+	if len(resp.Brokers) < 3 {
 		return false
 	}
 	for _, t := range resp.Topics {
