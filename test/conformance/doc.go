@@ -78,6 +78,7 @@
 //	16 topics        TestTopicsDeletedForGood                        both
 //	20 odd records   TestOddRecords                                  both
 //	20 odd records   TestOddRecordsAreCounted                        both
+//	18 rolling       TestThreeNodesRollingRestart                    3 nodes
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both

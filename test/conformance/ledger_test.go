@@ -67,6 +67,15 @@ func (l *ledger) expect(partition int32, from, end int64) {
 	l.pages[partition] = &page{next: from, end: end, finished: map[int64]int{}}
 }
 
+// ends says where the records of every partition end, once that is known.
+func (l *ledger) ends(end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.pages {
+		p.end = end
+	}
+}
+
 // keeps wraps a member's handler, so that what it does is noted.
 func (l *ledger) keeps(member string, handle consumer.Handler) consumer.Handler {
 	return func(ctx context.Context, rec *consumer.Record) (err error) {
@@ -202,6 +211,27 @@ func (l *ledger) clean(t testing.TB) {
 			}
 		}
 	}
+}
+
+// explained fails the test for every record that was finished twice though its partition had not changed its owner in
+// between, and answers how many were finished twice after such a change.
+func (l *ledger) explained(t testing.TB, o *owners) (duplicates int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, again := range l.repeated {
+		for _, c := range l.tries {
+			if c.partition != again.partition || c.offset != again.offset || c.err != nil {
+				continue
+			}
+			if !o.changed(c.partition, c.began, again.began) {
+				t.Errorf("%d@%d was finished by %s at %s, and again by %s at %s, with no change of owner in between", c.partition, c.offset,
+					c.member, c.ended.Format(clock), again.member, again.ended.Format(clock))
+			}
+			break // the first one
+		}
+	}
+	return len(l.repeated)
 }
 
 // orderly is clean for scenarios in which records are handled again.

@@ -76,6 +76,13 @@ func (o *owners) now() map[int32][]string {
 	return out
 }
 
+// changed tells whether an ownership of the partition has begun between two instants.
+func (o *owners) changed(partition int32, from, end time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.spans[partition], func(s ownership) bool { return s.begin.After(from) && s.begin.Before(end) })
+}
+
 // all: each of so many partitions has exactly one owner.
 func (o *owners) all(partitions int) bool {
 	now := o.now()
