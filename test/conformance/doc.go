@@ -79,6 +79,8 @@
 //	20 odd records   TestOddRecords                                  both
 //	20 odd records   TestOddRecordsAreCounted                        both
 //	18 rolling       TestThreeNodesRollingRestart                    3 nodes
+//	19 cut           TestCut                                         both
+//	19 cut           TestCutStore                                    both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
