@@ -10,7 +10,8 @@
 # CMD sees:
 #   OTTLA_TEST_BROKERS       host:port,...  PLAINTEXT, node 1 first
 #   OTTLA_TEST_SASL_BROKERS  host:port,...  SASL_SSL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512,
-#                                           OAUTHBEARER (unsecured JWS, any subject)
+#                                           OAUTHBEARER (unsecured JWS, any subject; the broker ends a
+#                                           connection when its token has expired)
 #   OTTLA_TEST_MTLS_BROKERS  host:port,...  SSL, a client certificate is required
 #   OTTLA_TEST_USER, OTTLA_TEST_PASSWORD    for PLAIN and SCRAM
 #   OTTLA_TEST_CA            PEM file: the CA that signed the servers' and the client's certificates
@@ -156,6 +157,7 @@ listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.p
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="$user";
+listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms=3600000
 listener.name.mtls.ssl.client.auth=required
 ssl.keystore.type=PEM
 ssl.keystore.location=$dir/server-keystore.pem

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ottla-go/ottla/consumer"
 )
@@ -28,6 +29,9 @@ func TestAuth(t *testing.T) {
 		"SCRAM-SHA-512": func(*consumer.Config) {},
 		"SCRAM-SHA-256": func(c *consumer.Config) { c.SASL.Mechanism = consumer.SASLScramSHA256 },
 		"PLAIN":         func(c *consumer.Config) { c.SASL.Mechanism = consumer.SASLPlain },
+		"OAUTHBEARER": func(c *consumer.Config) {
+			c.SASL = consumer.SASL{Mechanism: consumer.SASLOAuthBearer, Token: (&tokens{lifetime: time.Hour}).token}
+		},
 		"mTLS": func(c *consumer.Config) {
 			c.Brokers = strings.Split(os.Getenv("OTTLA_TEST_MTLS_BROKERS"), ",")
 			c.SASL = consumer.SASL{}
@@ -83,6 +87,12 @@ func TestAuthFaults(t *testing.T) {
 		"wrong password": {
 			func(c *consumer.Config) { c.SASL.Password = "guess" },
 			[]string{"SCRAM-SHA-512", "check SASL.User and SASL.Password"},
+		},
+		"a token that has expired": {
+			func(c *consumer.Config) {
+				c.SASL = consumer.SASL{Mechanism: consumer.SASLOAuthBearer, Token: (&tokens{lifetime: -time.Hour}).token}
+			},
+			[]string{"what SASL.Token returns"},
 		},
 		"plaintext to a TLS port": {
 			func(c *consumer.Config) { c.TLS, c.SASL = consumer.TLS{}, consumer.SASL{} },

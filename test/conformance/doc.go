@@ -48,6 +48,7 @@
 //	9 embedding      TestEmbeddingStaleMessage                       both
 //	10 auth          TestAuth                                        real
 //	10 auth          TestAuthFaults                                  real
+//	10 auth          TestAuthCredentialExpires                       real
 //	11 coordinator   TestThreeNodesCoordinatorKilled                 3 nodes
 //	11 coordinator   TestThreeNodesCoordinatorStopped                3 nodes
 //	11 coordinator   TestThreeNodesCoordinatorKilledInRejoin         3 nodes

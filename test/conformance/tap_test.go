@@ -48,6 +48,13 @@ func (p *tap) Dial(network, address string) (net.Conn, error) {
 	return c, nil
 }
 
+// count is how many connections have been made.
+func (p *tap) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns)
+}
+
 // Write notes the first byte.
 func (c *tapped) Write(b []byte) (int, error) {
 	if len(b) > 0 {
