@@ -19,13 +19,16 @@ import (
 //	              seek began; the rest is dropped
 //	Assigned      to the tail                         the head with its attempt  n
 //	 holding      to the tail                         none until Release         n
-//	 parked       to the tail                         none until Release         n
+//	 parked       to the tail; Shed drops it, and     none until Release         n
+//	              begins a seek to what it dropped
 //	Stopping      dropped                             none                       absent
 type Backlog struct {
 	state  phase
 	gate   Gate
 	seek   uint64 // number of the newest seek
 	next   int64  // where the partition stands while the ring is empty; the wanted offset while awaiting a seek
+	behind int64  // the first offset that Shed dropped: nothing below it is received any more
+	shed   Shed   // by this park
 	ring   []entry
 	first  int // index of the head
 	length int // entries in the ring
@@ -108,6 +111,7 @@ func (b *Backlog) Await(offset int64) (seek uint64) {
 	}
 	b.state, b.gate, b.next, b.carry = awaitingSeek, Gate{}, offset, keep
 	b.ring, b.first, b.length, b.open, b.bytes = nil, 0, 0, 0, 0
+	b.behind, b.shed = 0, Shed{}
 	return b.seek
 }
 
@@ -148,7 +152,7 @@ func (b *Backlog) received() int64 {
 	if b.length == 0 {
 		return b.next
 	}
-	return b.at(b.length-1).offset + 1
+	return max(b.behind, b.at(b.length-1).offset+1)
 }
 
 func (b *Backlog) at(i int) *entry { return &b.ring[(b.first+i)&(len(b.ring)-1)] }
@@ -243,6 +247,7 @@ func (b *Backlog) Finish(offset int64) bool {
 		b.first = (b.first + 1) & (len(b.ring) - 1)
 		b.length--
 	}
+	b.next = max(b.next, b.behind)
 	return true
 }
 
@@ -283,7 +288,8 @@ func (b *Backlog) find(offset int64) *entry {
 func (b *Backlog) Hold(until time.Time) { b.gate = Gate{Kind: Holding, Until: until} }
 
 // Park holds records back until somebody acts. What is appended goes to the tail: a fetch overshoots every
-// pause, and a record that was dropped here would never come again in this claim.
+// pause, and a record that was dropped here would never come again in this claim. Shed drops, and says where to begin
+// again.
 func (b *Backlog) Park(reason string, class messages.Class) {
 	b.gate = Gate{
 		Kind: Parked, Reason: reason, Class: class,
@@ -292,7 +298,7 @@ func (b *Backlog) Park(reason string, class messages.Class) {
 }
 
 // Release opens the gate.
-func (b *Backlog) Release() { b.gate = Gate{} }
+func (b *Backlog) Release() { b.gate, b.shed = Gate{}, Shed{} }
 
 // Gate is what holds records back.
 func (b *Backlog) Gate() Gate { return b.gate }
@@ -315,8 +321,8 @@ func (b *Backlog) Unfinished() int { return b.open }
 // Bytes is the size of the unfinished records.
 func (b *Backlog) Bytes() int { return b.bytes }
 
-// Next is where the partition stands: the first unfinished record's offset, else the last one's plus one; the
-// wanted offset while a seek is awaited. It follows received order and never counts by one: transactions and
+// Next is where the partition stands: the first unfinished record's offset, else the last one's plus one, or what was
+// shed behind it; the wanted offset while a seek is awaited. It follows received order and never counts by one: transactions and
 // compaction leave holes.
 func (b *Backlog) Next() int64 {
 	if b.length == 0 {

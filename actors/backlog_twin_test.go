@@ -18,6 +18,8 @@ type naive struct {
 	seek     uint64
 	wanted   int64
 	all      []*naiveRecord
+	behind   int64 // the first offset that was shed
+	shed     int   // records, by this park
 	gate     Gate
 	carry    map[int64]int
 }
@@ -40,7 +42,7 @@ func (n *naive) unfinished() (left []*naiveRecord) {
 
 func (n *naive) received() int64 {
 	if len(n.all) > 0 {
-		return n.all[len(n.all)-1].offset + 1
+		return max(n.behind, n.all[len(n.all)-1].offset+1)
 	}
 	return n.wanted
 }
@@ -124,6 +126,23 @@ func (n *naive) fail(offset int64, again *messages.Record) bool {
 	return true
 }
 
+// drop is Shed: all that is left waiting behind the head, as it was received.
+func (n *naive) drop() (s Shed) {
+	left := n.unfinished()
+	if n.stopping || !n.assigned || n.gate.Kind != Parked || len(left) == 0 {
+		return Shed{}
+	}
+	for i := len(n.all) - 1; n.all[i] != left[0] && !n.all[i].flying && !n.all[i].done && n.all[i].again == nil; i-- {
+		s = Shed{From: n.all[i].offset, Records: s.Records + 1, Bytes: s.Bytes + n.all[i].size}
+		n.all = n.all[:i]
+	}
+	if s.Records > 0 {
+		n.seek++
+		n.behind, n.shed = s.From, s.Records
+	}
+	return s
+}
+
 func (n *naive) bytes() (sum int) {
 	for _, r := range n.unfinished() {
 		sum += r.size
@@ -142,15 +161,16 @@ func same(b *Backlog, n *naive) error {
 		IsDue              bool
 		Stopping, Awaiting bool
 		Gate               Gate
+		Shed               int
 	}
 	var got, want answers
-	got = answers{Next: b.Next(), Attempts: b.Attempts(), Open: b.Unfinished(), By: b.Bytes(), Stopping: b.Stopping(), Awaiting: b.Awaiting(), Gate: b.Gate()}
+	got = answers{Next: b.Next(), Attempts: b.Attempts(), Open: b.Unfinished(), By: b.Bytes(), Stopping: b.Stopping(), Awaiting: b.Awaiting(), Gate: b.Gate(), Shed: b.shed.Records}
 	got.Len, got.Assigned = b.Len()
 	got.Due, got.IsDue = b.Peek()
 	left := len(n.unfinished())
 	want = answers{
 		Next: n.next(), Attempts: n.attempts(), Open: left, By: n.bytes(), Len: left, Assigned: n.assigned && !n.stopping,
-		Stopping: n.stopping, Awaiting: !n.assigned && !n.stopping, Gate: n.gate,
+		Stopping: n.stopping, Awaiting: !n.assigned && !n.stopping, Gate: n.gate, Shed: n.shed,
 	}
 	if r := n.due(); r != nil {
 		want.Due, want.IsDue = r.offset, true
@@ -189,6 +209,23 @@ func twins(seed uint64, steps int) error {
 		at     int64 // of the source
 		seek   uint64
 	)
+	shed := func(step int) error {
+		got, number, ok := b.Shed()
+		want := n.drop()
+		if got != want || ok != (want.Records > 0) || ok && number != n.seek {
+			return fmt.Errorf("step %d, Shed: backlog answers %+v %d %v, twin %+v %d", step, got, number, ok, want, n.seek)
+		}
+		if !ok {
+			return nil
+		}
+		if late := from(at, at+1); rnd.IntN(2) == 0 { // of the fetch that was under way
+			if got, want := b.Append(seek, late), n.append(seek, late); got != want || got != 0 {
+				return fmt.Errorf("step %d, Append of what was fetched before Shed: backlog takes %d bytes, twin %d", step, got, want)
+			}
+		}
+		seek, at = number, got.From-int64(rnd.IntN(3)) // a fetch begins at the first record of its wire batch
+		return nil
+	}
 	for step := range steps {
 		op := ""
 		agree := func(name string, got, want any) error {
@@ -201,7 +238,7 @@ func twins(seed uint64, steps int) error {
 		var err error
 		switch die := rnd.IntN(100); {
 		case die < 4:
-			to := b.Next() + int64(rnd.IntN(9)-4)
+			to := max(0, b.Next()+int64(rnd.IntN(9)-4))
 			before := seek
 			seek = b.Await(to)
 			err = agree("Await", seek, n.await(to))
@@ -259,13 +296,18 @@ func twins(seed uint64, steps int) error {
 			b.Hold(time.Unix(int64(step), 0))
 			n.gate = Gate{Kind: Holding, Until: time.Unix(int64(step), 0)}
 			op = "Hold"
-		case die < 93:
-			b.Park("why", messages.ClassHandler)
-			n.gate = Gate{Kind: Parked, Reason: "why", Class: messages.ClassHandler, Stays: true}
-			op = "Park"
+		case die < 94:
+			if b.Gate().Kind != Parked || rnd.IntN(2) == 0 {
+				b.Park("why", messages.ClassHandler)
+				n.gate = Gate{Kind: Parked, Reason: "why", Class: messages.ClassHandler, Stays: true}
+			}
+			if op = "Park"; rnd.IntN(2) == 0 {
+				op = "Shed"
+				err = shed(step)
+			}
 		case die < 99:
 			b.Release()
-			n.gate = Gate{}
+			n.gate, n.shed = Gate{}, 0
 			op = "Release"
 		case rnd.IntN(5) == 0:
 			b.Stop()

@@ -30,6 +30,8 @@ func (m *Mailbox) await(offset int64) (seek uint64) {
 	seek = m.backlog.Await(offset)
 	if gate.Kind == Parked && !gate.passes() {
 		m.backlog.gate = gate
+	} else {
+		m.parkEnds()
 	}
 	m.full, m.source, m.awaitAck = false, nil, false
 	return seek
@@ -69,6 +71,7 @@ func (m *Mailbox) Lose(said *messages.Lost) {
 func (m *Mailbox) leave(said any) {
 	m.backlog.Stop()
 	m.stopTimer()
+	m.parkEnds()
 	m.farewell = said
 }
 
@@ -97,6 +100,7 @@ func (m *Mailbox) Close() {
 	m.endClaim(messages.ErrStopped)
 	m.mu.Lock()
 	m.stopTimer()
+	m.parkEnds()
 	if !m.left {
 		m.left = true
 		m.set.Budget.leave(m, m.accounted)
@@ -120,6 +124,7 @@ func (m *Mailbox) Deliver(seek uint64, batch Batch, extent Extent) {
 	}
 	if m.backlog.Append(seek, batch) > 0 {
 		m.account()
+		m.shedAgain()
 	}
 	m.kick()
 }
@@ -144,6 +149,9 @@ func (m *Mailbox) Room() int {
 	none := 0
 	if m.backlog.Gate().Kind != Open {
 		none = -1 // for how long, nobody knows: no reason to hurry other partitions' polls
+	}
+	if m.parking.long && m.backlog.Unfinished() > 0 {
+		return none // what came would be shed
 	}
 	own := m.backlog.Bytes()
 	if own >= m.set.Bytes || m.backlog.Unfinished() >= m.set.Records {

@@ -36,6 +36,8 @@
 //     Resume, name no fault, and would meet the wrong one.
 //   - runtime.Goexit in a handler kills the goroutine that runs the mailbox. The deferred recovery notices
 //     (recover answers nil although the function did not return) and goes on in a new goroutine.
+//   - A partition that is parked for long gives its memory back, but for the head, and the source goes back to what was
+//     dropped (shed.go).
 //   - The mailbox outlives incarnations, and even the actor: a partition actor that stopped itself is spawned
 //     again on the same mailbox, and its backlog is still there.
 package actors

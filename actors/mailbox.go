@@ -40,6 +40,7 @@ type Mailbox struct {
 	behind    bool        // something was finished since
 	timer     *time.Timer // of a hold
 	holding   uint64      // number of the newest hold: a timer of an older one means nothing
+	parking   parking     // since when it has been parked, and whether that is long
 	opened    bool        // the start is known
 	greet     bool        // Assigned is due
 	greeted   bool        // this incarnation got its Assigned

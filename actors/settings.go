@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -32,6 +33,10 @@ type Settings struct {
 	Wake func()
 	// Seek moves the source. Nil means that there is no offset store, and SeekTo is a failure.
 	Seek func(offset int64, seek uint64)
+	// ShedAfter is how long a partition may be parked before the records behind its head are dropped from memory; 0:
+	// they never are. Reopen then moves the source back to the first of them. It is Seek for those without a store.
+	ShedAfter time.Duration
+	Reopen    func(offset int64, seek uint64)
 	// Tell reports to the supervisor.
 	Tell func(Report)
 }
@@ -56,5 +61,6 @@ type Report struct {
 	Farewell error
 	Sought   bool // a handler's SeekTo moved the partition from Offset to SoughtTo
 	SoughtTo int64
+	Shed     *Shed            // a long park has dropped these
 	GivenUp  *messages.Record // by a resume without a verdict
 }

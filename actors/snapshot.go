@@ -28,6 +28,7 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 		s.NextRetry = g.Until
 	case Parked:
 		s.Reason = g.Reason
+		s.Shed, s.ShedFrom = m.backlog.shed.Records, m.backlog.shed.From
 	case Open:
 	}
 	if r := m.attempt.record; r != nil {

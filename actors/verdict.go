@@ -137,6 +137,7 @@ func (m *Mailbox) park(reason string, class messages.Class) bool {
 		return false
 	}
 	m.backlog.Park(reason, class)
+	m.parkBegins()
 	return true
 }
 
@@ -170,6 +171,7 @@ func (m *Mailbox) release(n uint64) {
 
 func (m *Mailbox) openGate() {
 	m.backlog.Release()
+	m.parkEnds()
 	m.wake = true
 }
 

@@ -110,6 +110,12 @@ type Backlog struct {
 	// TotalBytes bounds all partitions together: a rebalance that brings more of them multiplies the bound of one.
 	// Past it, the largest backlogs pause first. Default: 256 MiB.
 	TotalBytes int
+	// ShedAfter is how long a partition may be parked before what was fetched behind its head is dropped from memory,
+	// whoever parked it, and the partition is not fetched any more. When it goes on, it is fetched again from the first
+	// record that was dropped: nothing is lost or handled twice, unless retention deletes it meanwhile, for which
+	// Offsets.OutOfRange is the choice. A holding partition, whose backoff ends by itself, drops nothing. For "never" use
+	// a time that is long enough. Default: 1m.
+	ShedAfter time.Duration
 }
 
 // Fetch tunes the requests that fetch records.

@@ -129,7 +129,7 @@ func TestDocumentedDefaultsAreTheDefaults(t *testing.T) {
 func TestDefaultsKeepWhatIsSet(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	set := Config{
-		Backlog: Backlog{1, 2, 3}, Fetch: Fetch{4, 5, 6, 7}, Commit: Commit{CommitEach, 8},
+		Backlog: Backlog{1, 2, 3, 13}, Fetch: Fetch{4, 5, 6, 7}, Commit: Commit{CommitEach, 8},
 		Offsets: Offsets{Start: Latest, OutOfRange: Earliest}, Balance: []Balance{Range},
 		DrainTimeout: 9, SessionTimeout: 10, RebalanceTimeout: 11, HeartbeatInterval: 12,
 		Strategy: actor.DefaultSupervisorStrategy(), Logger: logger,

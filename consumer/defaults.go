@@ -13,6 +13,7 @@ const (
 	defaultRecords        = 20_000
 	defaultBytes          = 8 << 20
 	defaultTotalBytes     = 256 << 20
+	defaultShedAfter      = time.Minute
 	defaultMaxWait        = 100 * time.Millisecond
 	defaultPartitionBytes = 1 << 20
 	defaultMaxBytes       = 8 << 20
@@ -30,6 +31,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Backlog.Records, defaultRecords)
 	set(&c.Backlog.Bytes, defaultBytes)
 	set(&c.Backlog.TotalBytes, defaultTotalBytes)
+	set(&c.Backlog.ShedAfter, defaultShedAfter)
 	set(&c.Fetch.MaxWait, defaultMaxWait)
 	set(&c.Fetch.PartitionBytes, defaultPartitionBytes)
 	set(&c.Fetch.MaxBytes, defaultMaxBytes)

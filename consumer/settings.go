@@ -42,6 +42,7 @@ func settings(c Config) supervisor.Settings {
 		Hooks:    actors.Hooks{Assigned: c.Hooks.Assigned, Revoked: c.Hooks.Revoked, Lost: c.Hooks.Lost},
 		Policy:   c.Policy, Strategy: c.Strategy,
 		Records: c.Backlog.Records, Bytes: c.Backlog.Bytes, TotalBytes: c.Backlog.TotalBytes,
+		ShedAfter:    c.Backlog.ShedAfter,
 		Each:         c.Commit.Mode == CommitEach,
 		Store:        c.Offsets.Store != nil,
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,

@@ -97,6 +97,7 @@ func (f *faults) limits(full Config) {
 		{"Backlog.Records", int64(full.Backlog.Records), 1, math.MaxInt32, number, some},
 		{"Backlog.Bytes", int64(full.Backlog.Bytes), 1, forever, number, some},
 		{"Backlog.TotalBytes", int64(full.Backlog.TotalBytes), 1, forever, number, some},
+		{"Backlog.ShedAfter", int64(full.Backlog.ShedAfter), 1, forever, duration, "use a positive time, a very long one for never, or 0 for the default"},
 		{"Fetch.MaxWait", int64(full.Fetch.MaxWait), milli, int64(30 * time.Second), duration, "use 1ms to 30s, or 0 for the default"},
 		{"Fetch.PartitionBytes", int64(full.Fetch.PartitionBytes), 1, int64(sarama.MaxResponseSize) / 2, number, "use 1 byte to 50 MiB, or 0 for the default"},
 		// sarama refuses answers above MaxResponseSize, and one batch may come on top of what was asked for.

@@ -85,6 +85,7 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"negative records", func(c *Config) { c.Backlog.Records = -1 }, []string{"Backlog.Records", "-1", "use 1 or more"}},
 		{"negative bytes", func(c *Config) { c.Backlog.Bytes = -1 }, []string{"Backlog.Bytes", "-1", "use 1 or more"}},
 		{"negative total", func(c *Config) { c.Backlog.TotalBytes = -1 }, []string{"Backlog.TotalBytes", "-1", "use 1 or more"}},
+		{"negative time of a park", func(c *Config) { c.Backlog.ShedAfter = -time.Second }, []string{"Backlog.ShedAfter", "-1s", "a very long one for never"}},
 		{"total below one", func(c *Config) { c.Backlog.TotalBytes = 1 << 20 }, []string{"Backlog.TotalBytes", "1048576", "Backlog.Bytes, which is 8388608", "raise it, or lower Backlog.Bytes"}},
 		{"one above total", func(c *Config) { c.Backlog.Bytes = 1 << 30 }, []string{"Backlog.TotalBytes", "268435456", "which is 1073741824", "raise it, or lower"}},
 		{"negative wait", func(c *Config) { c.Fetch.MaxWait = -time.Second }, []string{"Fetch.MaxWait", "-1s", "below 1ms", "use 1ms to 30s"}},

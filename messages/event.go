@@ -3,7 +3,7 @@ package messages
 import "time"
 
 // Event is something that happened: *Failed, *Skipped, *Parked, *Unparked, *CommitFailed, *ClaimAssigned,
-// *ClaimRevoked, *ClaimLost, *Abandoned, *Moved.
+// *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed.
 type Event interface{ event() }
 
 type (
@@ -62,6 +62,14 @@ type (
 		From, To int64
 		Why      string
 	}
+	// Shed: a partition has been parked for long, and the records behind its head were dropped from memory. When it goes
+	// on, they are fetched again from From.
+	Shed struct {
+		Claim   Claim
+		From    int64
+		Records int
+		Bytes   int64
+	}
 )
 
 func (*Failed) event()        {}
@@ -74,3 +82,4 @@ func (*ClaimRevoked) event()  {}
 func (*ClaimLost) event()     {}
 func (*Abandoned) event()     {}
 func (*Moved) event()         {}
+func (*Shed) event()          {}

@@ -61,12 +61,14 @@ type PartitionStatus struct {
 	Bytes       int64     `json:"bytes"`
 	OpenSince   time.Time `json:"openSince,omitzero"` // when a status first saw the delivery under way
 	NextRetry   time.Time `json:"nextRetry,omitzero"`
-	Reason      string    `json:"reason,omitempty"` // of a park
+	Reason      string    `json:"reason,omitempty"`   // of a park
+	Shed        int       `json:"shed,omitempty"`     // records behind the head that the park has dropped from memory, to be fetched again
+	ShedFrom    int64     `json:"shedFrom,omitempty"` // the first of them; 0: none
 	Failure     *Failure  `json:"failure,omitempty"`
 	Error       string    `json:"error,omitempty"` // the last failure's text
 	Decision    *Decision `json:"decision,omitempty"`
 	Incarnation int       `json:"incarnation"`
-	Lag         int64     `json:"lag"`       // high-water mark less Head; never 0 behind a trailing control record; -1: not known
+	Lag         int64     `json:"lag"`       // high-water mark less Head; never 0 behind a trailing control record; up to 10 s old while the partition is paused; -1: not known
 	Committed   int64     `json:"committed"` // last acknowledged; -1: none in this claim
 	CommittedAt time.Time `json:"committedAt,omitzero"`
 	Counters    Counters  `json:"counters"`

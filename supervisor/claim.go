@@ -95,14 +95,16 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Claim: mc, Context: context.Background(),
 		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Each: s.set.Each,
-		Wake: func() { source.Wake(mc) },
-		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
+		ShedAfter: s.set.ShedAfter,
+		Wake:      func() { source.Wake(mc) },
+		Tell:      func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
 	}
 	if !s.set.StoreAlone {
 		set.Commit = c.commits.Commit
 	}
+	set.Reopen = func(offset int64, seek uint64) { source.Seek(mc, offset, seek) }
 	if s.set.Store {
-		set.Seek = func(offset int64, seek uint64) { source.Seek(mc, offset, seek) }
+		set.Seek = set.Reopen
 	}
 	c.mailbox = actors.NewMailbox(set)
 	s.claims[mc.Sequence] = c

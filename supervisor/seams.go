@@ -62,7 +62,8 @@ type Membership interface {
 type Source interface {
 	// Open starts to fetch for the claim at an absolute offset, as seek number seek.
 	Open(claim messages.Claim, offset int64, seek uint64, sink actors.Sink)
-	// Seek makes offset the next one to fetch. What older seeks fetched is not delivered after it returns.
+	// Seek makes offset the next one to fetch. What older seeks fetched is not delivered after it returns. It is called
+	// from any goroutine, and so perhaps after a newer seek, or after Close: then it does nothing.
 	Seek(claim messages.Claim, offset int64, seek uint64)
 	// Wake says that the claim's sink may have room again.
 	Wake(claim messages.Claim)

@@ -27,7 +27,10 @@ type Settings struct {
 	Records    int // high mark of one backlog, in records
 	Bytes      int // in bytes
 	TotalBytes int // of all backlogs
-	Each       bool
+	// ShedAfter is how long a partition may be parked before the records behind its head are dropped from memory, to
+	// be fetched again when it goes on; 0: they never are.
+	ShedAfter time.Duration
+	Each      bool
 
 	Store      bool // an offset store: SeekTo is an outcome, Skip advances it
 	StoreAlone bool // nothing is committed to Kafka
