@@ -82,7 +82,11 @@ const fetchBytes = 1 << 20
 // fetch delivers once. It answers whether there may be more.
 func (f *feed) fetch() bool {
 	room := f.sink.Room()
-	if f.ended || room <= 0 {
+	switch {
+	case f.ended, room == 0:
+		return false
+	case room < 0:
+		f.look()
 		return false
 	}
 	got, extent, err := f.log.read(f.next, min(room, fetchBytes))
@@ -97,6 +101,14 @@ func (f *feed) fetch() bool {
 	f.next, f.told, f.any = extent.Next, extent, true
 	f.sink.Deliver(f.seek, got, extent)
 	return len(got) > 0
+}
+
+// look tells a sink that is paused for long how far the log has grown.
+func (f *feed) look() {
+	if _, end := f.log.span(); end > f.told.HighWater {
+		f.told.Next, f.told.HighWater, f.told.LastStable = f.next, end, end
+		f.sink.Deliver(f.seek, batch(nil), f.told)
+	}
 }
 
 // Open implements supervisor.Source.

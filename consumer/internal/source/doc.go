@@ -26,6 +26,8 @@
 //     request is in flight for a partition at most.
 //   - The source's own lock is never held while a partition's lock is waited for: a backlog may call Wake under
 //     its own lock, while the source holds a partition's and asks that backlog for its room.
+//   - A partition that is paused for long (negative room) is not fetched. Every ten seconds its high-water mark is asked
+//     for, and delivered without records: its lag grows.
 //   - A request cannot be taken back. What waits for one (a seek, a wake beside idle partitions) waits for MaxWait at
 //     most. Stop cuts the connections.
 //   - Memory: what a partition asks for fits its room, corrected by the compression that it has shown (appetite). One

@@ -66,6 +66,7 @@ type Options struct {
 	longPolls   bool          // do not shorten them: for the test that shows why they are
 	noticeAfter time.Duration
 	retireAfter time.Duration // a connection without partitions is closed
+	watchEvery  time.Duration // the high-water marks of paused partitions are asked for
 }
 
 var (
@@ -91,6 +92,7 @@ func (o Options) filled() (Options, error) {
 	orElse(&o.hold, time.Millisecond)
 	orElse(&o.noticeAfter, 10*time.Second)
 	orElse(&o.retireAfter, 30*time.Second)
+	orElse(&o.watchEvery, 10*time.Second)
 	if o.Notice == nil {
 		o.Notice = func(error) {}
 	}

@@ -64,6 +64,7 @@ func New(o Options) (*Source, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.lists = newLists(s)
 	s.wg.Go(s.route)
+	s.wg.Go(s.watch)
 	return s, nil
 }
 
