@@ -21,9 +21,10 @@
 // # What a test at this level shows
 //
 // What handlers and actors see, and when; what the policy, a strategy, or an operator's command makes of a failure; what
-// is committed; what becomes of a claim in a rebalance, a loss, or a drain, with handlers that are slow, stuck, panic or
-// end their goroutine. The script is a strict partner: it fails the test when the supervisor breaks the contract of a
-// seam, or when two handlers run on one partition at a time.
+// is committed; what a partition drops that is parked for long, and that it comes again; what becomes of a claim in a
+// rebalance, a loss, or a drain, with handlers that are slow, stuck, panic or end their goroutine. The script is a strict
+// partner: it fails the test when the supervisor breaks the contract of a seam, or when two handlers run on one partition
+// at a time.
 //
 // # What it does not show
 //
