@@ -82,6 +82,9 @@
 //	18 rolling       TestThreeNodesRollingRestart                    3 nodes
 //	19 cut           TestCut                                         both
 //	19 cut           TestCutStore                                    both
+//	17 parked long   TestParkedForLongShedsItsTail                   both
+//	17 parked long   TestParkedForLongOvertakenByRetention           both
+//	17 parked long   TestParkedForLongNextOwner                      both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
