@@ -9,6 +9,7 @@ const (
 	mailbox = "../../../actors/mailbox.go"
 	onClaim = "../../../actors/claim.go"
 	settle  = "../../../actors/settle.go"
+	shed    = "../../../actors/shed.go"
 	turn    = "../../../actors/turn.go"
 	verdict = "../../../actors/verdict.go"
 	notes   = "../../../consumer/internal/committer/notes.go"
@@ -30,6 +31,15 @@ var faults = []weakness{
 	}},
 	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{backlog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
+	}},
+	{"what was under way when a long park shed its tail is appended behind the hole", []planted.Edit{
+		{shed, "\tb.seek++\n\treturn s, b.seek, true", "\treturn s, b.seek, true"},
+	}},
+	{"the source does not go back to what a long park has shed", []planted.Edit{
+		{shed, "\tm.set.Reopen(s.From, seek)\n", "\t_ = seek\n"},
+	}},
+	{"the source goes back behind the first record that a long park has shed", []planted.Edit{
+		{shed, "\tm.set.Reopen(s.From, seek)\n", "\tm.set.Reopen(s.From+1, seek)\n"},
 	}},
 	{"a record is dequeued when it is delivered", []planted.Edit{
 		{choose, "\tm.delivered++\n\treturn job{kind: invokeRecord", "\tm.delivered++\n\tm.finish(r)\n\treturn job{kind: invokeRecord"},

@@ -59,6 +59,7 @@ func (w *world) start(instance string) *process {
 		},
 		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Each: w.each,
 		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
+		ShedAfter:    3 * time.Second, // the operator comes every 7 s
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
 		Logger: slog.New(slog.DiscardHandler),
 		Event:  p.event,
