@@ -6,6 +6,14 @@
 //
 //	done partition=P offset=O key=K attempt=A
 //
+// and one where a claim begins and ends, with the nanoseconds of the clock:
+//
+//	assigned partition=P generation=G at=T
+//	revoked partition=P at=T
+//	lost partition=P at=T
+//
+// With -via all connections go through a SOCKS5 proxy, which may cut them: test/chaos does all of this.
+//
 // It ends at a signal: the first one drains, the second one stops, the third one kills. Without -brokers it makes a
 // broker and load of its own, and reports like the quickstart; a first signal drains then, too, and a second one ends it.
 package main
@@ -24,11 +32,14 @@ import (
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/examples/internal/demo"
+	"github.com/ottla-go/ottla/messages"
 	"github.com/ottla-go/ottla/supervisor"
+	"github.com/ottla-go/ottla/test/cable"
 )
 
 type flags struct {
 	brokers, topic, group string
+	via                   string
 	work                  time.Duration
 	errors, panics        float64
 	session               time.Duration
@@ -41,6 +52,7 @@ func main() {
 	flag.StringVar(&f.brokers, "brokers", "", "host:port[,…]; default: a broker in this process, with load")
 	flag.StringVar(&f.topic, "topic", "soak", "the topic")
 	flag.StringVar(&f.group, "group", "soak", "the consumer group")
+	flag.StringVar(&f.via, "via", "", "host:port of a SOCKS5 proxy; default: none")
 	flag.DurationVar(&f.work, "work", 2*time.Millisecond, "a handler takes a uniform random time up to this")
 	flag.Float64Var(&f.errors, "errors", 0.01, "the share of deliveries that fail")
 	flag.Float64Var(&f.panics, "panics", 0.01, "the share of deliveries that panic")
@@ -85,10 +97,30 @@ func (f *flags) handler(tally *demo.Tally) consumer.Handler {
 	}
 }
 
+// hooks say where a claim begins and ends, in the same stream as what it finished.
+func (f *flags) hooks() consumer.Hooks {
+	if !f.print {
+		return consumer.Hooks{}
+	}
+	return consumer.Hooks{
+		Assigned: func(_ context.Context, c messages.Claim) error {
+			_, err := fmt.Fprintf(os.Stdout, "assigned partition=%d generation=%d at=%d\n", c.Partition, c.Generation, time.Now().UnixNano())
+			return err
+		},
+		Revoked: func(r messages.Revoked) {
+			_, _ = fmt.Fprintf(os.Stdout, "revoked partition=%d at=%d\n", r.Claim.Partition, time.Now().UnixNano())
+		},
+		Lost: func(l messages.Lost) {
+			_, _ = fmt.Fprintf(os.Stdout, "lost partition=%d at=%d\n", l.Claim.Partition, time.Now().UnixNano())
+		},
+	}
+}
+
 func (f *flags) config(brokers []string, tally *demo.Tally) consumer.Config {
-	return consumer.Config{
+	cfg := consumer.Config{
 		Brokers: brokers, Topics: []string{f.topic}, Group: f.group,
 		Handler:        f.handler(tally),
+		Hooks:          f.hooks(),
 		SessionTimeout: f.session,
 		Policy: supervisor.Policy{
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{
@@ -96,6 +128,10 @@ func (f *flags) config(brokers []string, tally *demo.Tally) consumer.Config {
 			})),
 		},
 	}
+	if f.via != "" {
+		cfg.Sarama = cable.Through(f.via)
+	}
+	return cfg
 }
 
 // consume runs against a real Kafka until it is told to stop.
