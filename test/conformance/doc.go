@@ -77,14 +77,14 @@
 //	16 topics        TestTopicsPartitionsAdded                       both
 //	16 topics        TestTopicsMadeAgain                             both
 //	16 topics        TestTopicsDeletedForGood                        both
-//	20 odd records   TestOddRecords                                  both
-//	20 odd records   TestOddRecordsAreCounted                        both
-//	18 rolling       TestThreeNodesRollingRestart                    3 nodes
-//	19 cut           TestCut                                         both
-//	19 cut           TestCutStore                                    both
 //	17 parked long   TestParkedForLongShedsItsTail                   both
 //	17 parked long   TestParkedForLongOvertakenByRetention           both
 //	17 parked long   TestParkedForLongNextOwner                      both
+//	18 rolling       TestThreeNodesRollingRestart                    3 nodes
+//	19 cut           TestCut                                         both
+//	19 cut           TestCutStore                                    both
+//	20 odd records   TestOddRecords                                  both
+//	20 odd records   TestOddRecordsAreCounted                        both
 //	bad input        TestBadInputOneTopicOfTwo                       both
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
@@ -95,10 +95,6 @@
 //	static member    TestStaticLeader                                both
 //	static member    TestStaticMemberTooLate                         both
 //	static member    TestStaticMemberTakenOver                       both
-//	topics           TestTopicsPartitionsAdded                       both
-//	topics           TestTopicsMadeAgain                             both
-//	odd records      TestOddRecords                                  both
-//	transactions     TestReadCommittedAsAnotherClient                both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
 // same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll
