@@ -23,7 +23,7 @@ func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be im
 				c.Brokers = []string{"127.0.0.1:9092"}
 			}
 			if len(c.Topics) == 0 {
-				c.Topics = []string{"any"}
+				c.Topics = append([]string{"any"}, c.Policy.Topics()...)
 			}
 		}
 		if err := c.Validate(); err != nil {

@@ -68,6 +68,11 @@ func (f *faults) policy(c Config) {
 	if err := c.Policy.Validate(); err != nil {
 		f.list = append(f.list, err) // names rule, value and remedy, a line each
 	}
+	for _, topic := range c.Policy.Topics() {
+		if topic != "" && !slices.Contains(c.Topics, topic) {
+			f.add("Policy", fmt.Sprintf("Topic(%q)", topic), fmt.Sprintf("Topics, which are %q, do not have it, so that its rule never applies", c.Topics), "correct the name, or add the topic to Topics")
+		}
+	}
 	_, advances := c.Offsets.Store.(Advancer)
 	if c.Offsets.Store != nil && !advances && c.Policy.Uses(messages.ActionSkip) {
 		f.add("Policy", "Skip()", fmt.Sprintf("Offsets.Store (%T) has no method Advance, so it would never learn of a skipped record", c.Offsets.Store),

@@ -132,6 +132,9 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"store, also to Kafka, with commit mode", func(c *Config) {
 			c.Offsets, c.Commit.Mode = Offsets{Store: store{}, Start: Fail, AlsoToKafka: true}, CommitEach
 		}, nil},
+		{"a rule for another topic", func(c *Config) {
+			c.Policy = supervisor.Policy{supervisor.On(supervisor.Topic("orders", "odrers"), supervisor.Skip())}
+		}, []string{"Policy", `Topic("odrers")`, `["orders"]`, "correct the name"}},
 		{"skip with a store", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: store{}, Start: Latest}, skips }, []string{"Policy", "Skip()", "consumer.store", "consumer.Advancer", "use Park"}},
 		{"skip with an advancer", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: advancer{}, Start: Latest}, skips }, nil},
 

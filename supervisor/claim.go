@@ -88,6 +88,7 @@ func (s *supervisor) assigned(claims []messages.Claim) {
 // begin spawns the claim's actor, whose mailbox accepts records at once, and looks up where it starts.
 func (s *supervisor) begin(mc messages.Claim) {
 	c := &claim{Claim: mc, tallyOf: -1, fencedAt: -1, committed: -1}
+	c.faults = c.tally.Renew() // one partition: what Within counts is counted together
 	c.over, c.end = context.WithCancel(context.Background())
 	c.commits = s.link.Committer.Claim(mc)
 	source, in := s.link.Source, s.in

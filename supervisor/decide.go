@@ -2,22 +2,15 @@ package supervisor
 
 import (
 	"errors"
-	"math"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ottla-go/ottla/messages"
 )
 
-// Tally is what a policy remembers of one record: per rule, how often each of its steps was applied. The zero
-// value is ready and stands for a record that has not failed yet. Keep one per record and throw it away when
-// the record is finished; it is not safe for concurrent use. A Tally belongs to the one Policy it was used with.
-type Tally struct {
-	begun   bool
-	applied [][]int // [rule][step]; the rule behind the last one is DefaultPolicy's
-}
-
-// Decide answers each failure of one record in turn, jitter off: the pure form of [Policy.Next], for tables of
-// tests.
+// Decide answers each failure of a partition in turn, jitter off: the pure form of [Policy.Next], for tables of tests. One
+// of another offset than the failure before it is another record's. Within and For look at the failures' First and Last.
 //
 //	got := policy.Decide(f, f, f, f, f, f)
 //	got[5].Action == messages.ActionPark
@@ -25,7 +18,11 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 	var t Tally
 	decisions := make([]messages.Decision, len(history))
 	for i := range history {
-		decisions[i] = p.Next(&t, &history[i], nil)
+		f := &history[i]
+		if f.Offset != history[max(0, i-1)].Offset {
+			t = t.Renew()
+		}
+		decisions[i] = p.Next(&t, f, nil)
 	}
 	return decisions
 }
@@ -33,8 +30,8 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 // Next decides about one more failure of the record whose tally t is, and counts it there. rnd is a source of
 // random numbers in [0, 1) for the jitter, called at most once; nil means no jitter.
 //
-// The first rule that matches applies, and of its steps the first one whose budget is not spent; where all are
-// (Validate refuses that), the last one repeats. A failure that no rule matches is decided as by
+// What the handler has [Directed] applies, else the first rule that matches; and of its steps the first one whose budget is
+// not spent; where all are (Validate refuses that), the last one repeats. A failure that no rule matches is decided as by
 // [DefaultPolicy]. The delay of a Retry or Restart is that of the step's n-th application to this record; a
 // [messages.RetryError] in the failure's chain overrides it, without jitter. It counts as an application all
 // the same.
@@ -46,26 +43,30 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 // here: the attempts travel with the committed offset, what they were does not. All a count as failures of
 // the rule that matches now, and walk through its steps' budgets in order. With Retry(b).Times(3), Park: a
 // record that failed twice under its last owner is retried once more here, after b.Delay(3), and then parked.
+// What Within and For count does not travel: they begin anew with each claim.
+//
+// Nothing resets a budget but the record's end (Times, For), the passing of time (Within), and the claim's end. An operator's
+// retry is one more attempt: if it fails, the step that comes next applies.
 func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages.Decision {
-	index, rule := p.find(f)
+	index, rule := p.find(t, f)
 	steps := rule.steps()
-	applied := t.counts(index, len(steps))
+	t.counts(index, len(steps))
 	if !t.begun {
 		t.begun = true
-		carry(steps, applied, f.Attempt)
+		t.carry(index, steps, f.Attempt)
 	}
 
-	k := current(steps, applied)
+	k := t.current(index, steps, f)
 	step := steps[k]
-	applied[k] = increment(applied[k], 1)
+	t.note(index, k, step, f)
 
 	d := messages.Decision{
 		Action: step.carriedOut(f.Class),
-		Rule:   rule.name(), Step: k, Left: left(steps, applied, k),
+		Rule:   rule.name(), Step: k, Left: t.left(index, steps, k, f),
 	}
 	switch d.Action {
 	case messages.ActionRetry, messages.ActionRestart:
-		d.Delay = step.delay(f, applied[k], rnd)
+		d.Delay = step.delay(f, t.applied[index][k], rnd)
 	case messages.ActionPark:
 		d.Reason = step.reason
 		if d.Reason == "" {
@@ -75,15 +76,22 @@ func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages
 	return d
 }
 
-// find is the rule that applies, with its index; len(p) is the default's. nil needs no case of its own: none
-// of its rules matches.
-func (p Policy) find(f *messages.Failure) (int, Rule) {
-	for i, r := range p {
-		if r.On.matches(f) {
-			return i, r
-		}
+// find is the rule that applies, with its index; -1 is what the handler directed, len(p) the default. A nil policy needs no
+// case of its own: none of its rules matches.
+func (p Policy) find(t *Tally, f *messages.Failure) (int, Rule) {
+	r, ok, err := directed(f.Err)
+	if ok && err == nil {
+		t.direct(r.Do)
+		return -1, r
 	}
-	return len(p), defaultRule
+	index, rule := len(p), defaultRule
+	if i := slices.IndexFunc(p, func(r Rule) bool { return r.On.matches(f) }); i >= 0 {
+		index, rule = i, p[i]
+	}
+	if err != nil {
+		rule.Name = fmt.Sprintf("%s; what the handler directed is refused: %v", rule.name(), err)
+	}
+	return index, rule
 }
 
 // steps are the rule's, or the default's for a rule that has none (Validate refuses it): a policy that was not
@@ -107,51 +115,6 @@ func (d Directive) carriedOut(class messages.Class) messages.Action {
 	}
 }
 
-// counts are the applications of one rule's steps.
-func (t *Tally) counts(rule, steps int) []int {
-	for len(t.applied) <= rule {
-		t.applied = append(t.applied, nil)
-	}
-	for len(t.applied[rule]) < steps {
-		t.applied[rule] = append(t.applied[rule], 0)
-	}
-	return t.applied[rule]
-}
-
-// current is the first step whose budget is not spent, else the last.
-func current(steps []Directive, applied []int) int {
-	last := len(steps) - 1
-	for k, d := range steps[:last] {
-		if budget, limited := d.budget(); !limited || applied[k] < budget {
-			return k
-		}
-	}
-	return last
-}
-
-// carry lets earlier failures, whose nature is not known, walk through the steps.
-func carry(steps []Directive, applied []int, failures int) {
-	for failures > 0 {
-		k := current(steps, applied)
-		n := failures
-		if budget, limited := steps[k].budget(); limited && k < len(steps)-1 {
-			n = min(n, budget-applied[k])
-		}
-		applied[k] = increment(applied[k], n)
-		failures -= n
-	}
-}
-
-// left is how many more applications step k has; -1 where it has no limit. The last step repeats for ever,
-// with or without a budget.
-func left(steps []Directive, applied []int, k int) int {
-	budget, limited := steps[k].budget()
-	if !limited || k == len(steps)-1 {
-		return -1
-	}
-	return budget - applied[k]
-}
-
 // delay is that of the step's n-th application.
 func (d Directive) delay(f *messages.Failure, n int, rnd func() float64) (delay time.Duration) {
 	var hint *messages.RetryError
@@ -163,12 +126,4 @@ func (d Directive) delay(f *messages.Failure, n int, rnd func() float64) (delay 
 		delay = d.backoff.Jitter.spread(delay, rnd())
 	}
 	return delay
-}
-
-// increment adds without overflow: a count that arrives from a foreign commit may be anything.
-func increment(n, by int) int {
-	if n > math.MaxInt-by {
-		return math.MaxInt
-	}
-	return n + by
 }

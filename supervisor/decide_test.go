@@ -148,60 +148,80 @@ func TestNextTakesItsJitterFromTheCaller(t *testing.T) {
 	}
 }
 
-// naive decides the last failure of a history by replaying all of it: it writes down which step each number
-// of failures of a rule comes to, and counts.
+// naive decides the last failure of a partition's history by replaying all of it, with lists in the place of counters.
 func naive(p Policy, history []messages.Failure) messages.Decision {
-	match := func(f messages.Failure) int {
-		for i, r := range p {
-			if r.On.matches(&f) {
-				return i
+	type application struct {
+		record, rule, step int
+		at                 time.Time
+	}
+	var done []application
+	record := 0
+	for i, f := range history {
+		fresh := i == 0 || f.Offset != history[i-1].Offset
+		if fresh {
+			record++
+		}
+		index, rule := -1, DefaultPolicy()[0]
+		for j := len(p) - 1; j >= 0; j-- {
+			if p[j].On.matches(&f) {
+				index, rule = j, p[j]
 			}
 		}
-		return -1
-	}
-	last := history[len(history)-1]
-	index := match(last)
-	rule := DefaultPolicy()[0]
-	if index >= 0 {
-		rule = p[index]
-	}
-	position := 0 // how many failures this rule had before
-	for i, f := range history[:len(history)-1] {
-		if match(f) == index {
-			position++
-			if i == 0 {
-				position += f.Attempt
+		count := func(step int, also func(application) bool) (n int) {
+			for _, a := range done {
+				if a.rule == index && a.step == step && also(a) {
+					n++
+				}
+			}
+			return n
+		}
+		ofRecord := func(a application) bool { return a.record == record }
+		// One step for each failure that is told of, and one for this one.
+		steps := 1
+		if fresh {
+			steps += max(0, f.Attempt)
+		}
+		for ; steps > 0; steps-- {
+			carried := steps > 1 // by another owner: of it only Times is known
+			for k, d := range rule.Do {
+				b := d.budget
+				left := []int{}
+				if b.limited {
+					left = append(left, b.times-count(k, ofRecord))
+				}
+				if b.windowed && !carried {
+					left = append(left, b.within-count(k, func(a application) bool { return !a.at.IsZero() && f.Last.Sub(a.at) < b.window }))
+				}
+				spent := b.aged && !carried && f.Last.Sub(f.First) >= b.elapsed
+				if last := k == len(rule.Do)-1; !last && (spent || len(left) > 0 && slices.Min(left) <= 0) {
+					continue
+				} else if last {
+					left = nil
+				}
+				a := application{record, index, k, f.Last}
+				if carried {
+					a.at = time.Time{}
+				}
+				done = append(done, a)
+				if i == len(history)-1 && !carried {
+					return naiveStep(rule, k, count(k, ofRecord), left, f)
+				}
+				break
 			}
 		}
 	}
-	if len(history) == 1 {
-		position += last.Attempt
-	}
-	var line []int // line[position] is the step
-	for k, d := range rule.Do {
-		n := d.times
-		if k == len(rule.Do)-1 {
-			n = position + 1
-		}
-		for range n {
-			line = append(line, k)
-		}
-	}
-	k, n, ahead := line[position], 0, 0
-	for i, step := range line {
-		if step == k && i <= position {
-			n++
-		} else if step == k {
-			ahead++
-		}
-	}
+	panic("no history")
+}
+
+// naiveStep is the decision for the n-th application of step k; left is what its budgets had before.
+func naiveStep(rule Rule, k, n int, left []int, last messages.Failure) messages.Decision {
 	step := rule.Do[k]
-	d := messages.Decision{Action: step.action, Rule: rule.Name, Step: k, Left: ahead}
+	d := messages.Decision{Action: step.action, Rule: rule.Name, Step: k, Left: -1}
 	if rule.Name == "" {
-		d.Rule = rule.On.text
+		d.Rule = rule.On.String()
 	}
-	if k == len(rule.Do)-1 {
-		d.Left = -1
+	if len(left) > 0 {
+		d.Left = slices.Min(left) - 1
 	}
 	if step.action == messages.ActionPark {
 		d.Reason = step.reason
@@ -221,7 +241,10 @@ func naive(p Policy, history []messages.Failure) messages.Decision {
 
 func TestNextAgainstTheReplayOfTheWholeHistory(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	matchers := []Matcher{Panic(), Is(io.EOF), Is(io.ErrClosedPipe), Any()}
+	matchers := []Matcher{
+		Panic(), Is(io.EOF), Is(io.ErrClosedPipe), As[*messages.RetryError](), Any(),
+		When("even", func(f *messages.Failure) bool { return f.Offset%2 == 0 }).And(Is(io.EOF)),
+	}
 	directives := []Directive{
 		Retry(Backoff{}), Restart(Backoff{Base: 3, Factor: 1.5, Max: 100}), Retry(Every(9)), Park("p"), Skip(), Escalate(),
 	}
@@ -229,33 +252,61 @@ func TestNextAgainstTheReplayOfTheWholeHistory(t *testing.T) {
 		io.EOF, io.ErrClosedPipe, io.ErrUnexpectedEOF, messages.RetryAfter(77, io.EOF),
 		&messages.PanicError{Value: 1}, &messages.PanicError{Value: io.EOF},
 	}
+	limit := func(d Directive) Directive {
+		for d.budget == (budget{}) || rnd.IntN(3) == 0 {
+			switch rnd.IntN(3) {
+			case 0:
+				d = d.Times(1 + rnd.IntN(4))
+			case 1:
+				d = d.Within(1+rnd.IntN(4), time.Duration(1+rnd.IntN(20))*time.Second)
+			case 2:
+				d = d.For(time.Duration(1+rnd.IntN(20)) * time.Second)
+			}
+		}
+		return d
+	}
+	actions := map[messages.Action]int{}
 	for range 500 {
 		var policy Policy
 		for _, m := range rnd.Perm(len(matchers))[:rnd.IntN(len(matchers)+1)] {
 			rule := On(matchers[m])
-			for range rnd.IntN(3) {
-				rule.Do = append(rule.Do, directives[rnd.IntN(len(directives))].Times(1+rnd.IntN(4)))
+			for range rnd.IntN(4) {
+				rule.Do = append(rule.Do, limit(directives[rnd.IntN(len(directives))]))
 			}
 			rule.Do = append(rule.Do, directives[rnd.IntN(len(directives))])
 			policy = append(policy, rule)
 		}
-		var history []messages.Failure
-		var tally Tally
-		carried := rnd.IntN(2) * rnd.IntN(12)
-		for i := range 25 {
+		var (
+			history []messages.Failure
+			tally   Tally
+			now     = time.Unix(1e9, 0)
+			first   = now
+			attempt = rnd.IntN(2) * rnd.IntN(12)
+			offset  int64
+		)
+		for i := range 40 {
+			if i > 0 && rnd.IntN(5) == 0 { // the next record
+				tally, offset, attempt, first = tally.Renew(), offset+1, rnd.IntN(2)*rnd.IntN(3), now
+			}
 			f := failure(causes[rnd.IntN(len(causes))])
 			if rnd.IntN(10) == 0 {
 				f.Class = messages.ClassActorStopped
 			}
-			f.Attempt = carried + i
+			f.Attempt, f.Offset, f.First, f.Last = attempt, offset, first, now
 			history = append(history, f)
 			got, want := policy.Next(&tally, &f, nil), naive(policy, history)
 			if got != want {
 				t.Fatalf("failure %d of\n%s\n%+v, want %+v", i, policy.Explain(), got, want)
 			}
-			if all := policy.Decide(history...); !slices.Equal(all[len(all)-1:], []messages.Decision{want}) {
-				t.Fatalf("Decide: %+v, want %+v", all[len(all)-1], want)
+			if all := policy.Decide(history...); all[i] != want {
+				t.Fatalf("Decide: %+v, want %+v", all[i], want)
 			}
+			actions[got.Action]++
+			attempt++
+			now = now.Add(time.Duration(rnd.IntN(4)) * time.Second)
 		}
+	}
+	if len(actions) != 5 {
+		t.Errorf("not every action was decided: %v", actions)
 	}
 }

@@ -10,14 +10,12 @@ import (
 // Make one with [Retry], [Restart], [Skip], [Park] or [Escalate]; the zero Directive is refused by
 // [Policy.Validate]. A Directive is a value and safe for concurrent use.
 //
-// A new directive is one more function in this file, with its messages.Action; a new kind of budget is one
-// more field beside times.
+// A new directive is one more function in this file, with its messages.Action.
 type Directive struct {
 	action  messages.Action
 	backoff Backoff // Retry and Restart
 	reason  string  // Park
-	limited bool    // times counts
-	times   int
+	budget  budget
 }
 
 // Retry delivers the same record again, to the same incarnation of the partition actor, after the backoff.
@@ -39,16 +37,6 @@ func Park(reason string) Directive { return Directive{action: messages.ActionPar
 // [messages.EscalatedError]. The record stays uncommitted.
 func Escalate() Directive { return Directive{action: messages.ActionEscalate} }
 
-// Times limits the step to n applications per record; then the rule's next step applies. Retry(b).Times(5)
-// means six deliveries: the first one and five retries. n is at least 1.
-func (d Directive) Times(n int) Directive {
-	d.limited, d.times = true, n
-	return d
-}
-
-// budget is how often the step applies to one record; ok is false where there is no limit.
-func (d Directive) budget() (n int, ok bool) { return max(0, d.times), d.limited }
-
 // waits tells a directive with a delay.
 func (d Directive) waits() bool {
 	return d.action == messages.ActionRetry || d.action == messages.ActionRestart
@@ -63,12 +51,5 @@ func (d Directive) String() string {
 	case d.action == messages.ActionPark && d.reason != "":
 		s += fmt.Sprintf(" %q", d.reason)
 	}
-	switch {
-	case !d.limited:
-		return s
-	case d.times == 1:
-		return s + ", once"
-	default:
-		return s + fmt.Sprintf(", %d times", d.times)
-	}
+	return s + d.budget.String()
 }

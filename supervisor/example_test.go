@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/ottla-go/ottla/messages"
@@ -17,6 +18,7 @@ var (
 var policy = supervisor.Policy{
 	supervisor.On(supervisor.Is(errUnknownCustomer), supervisor.Park("customer is not known yet")),
 	supervisor.On(supervisor.Is(errBusy), supervisor.Retry(supervisor.Quick()).Times(5), supervisor.Park("downstream is away")),
+	supervisor.On(supervisor.As[*net.OpError]().And(supervisor.Topic("orders")), supervisor.Retry(supervisor.Every(time.Minute)).For(time.Hour), supervisor.Escalate()),
 	supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(time.Second)).Times(3), supervisor.Skip()),
 	supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{})),
 }
@@ -27,8 +29,9 @@ func ExamplePolicy_Explain() {
 	// Output:
 	// 1. error is "unknown customer": Park "customer is not known yet"
 	// 2. error is "downstream is busy": Retry after 200ms, 400ms, 800ms, 1.6s, … up to 1m (full jitter), 5 times; then Park "downstream is away" (after a panic, Retry is carried out as Restart)
-	// 3. panic: Restart after 1s, 3 times; then Skip
-	// 4. any failure: Retry after 10s, 1m40s, 16m40s, then 1h, for ever
+	// 3. error is a *net.OpError and topic orders: Retry after 1m, for 1h; then Escalate (after a panic, Retry is carried out as Restart)
+	// 4. panic: Restart after 1s, 3 times; then Skip
+	// 5. any failure: Retry after 10s, 1m40s, 16m40s, then 1h, for ever
 }
 
 // A policy is tested as a table, without a consumer: the failures of one record in, the decisions out.
@@ -52,7 +55,7 @@ func ExamplePolicy_Validate() {
 	}.Validate()
 	fmt.Println(err)
 	// Output:
-	// ottla: policy rule 1 (any failure): step 1 (Retry): has no budget, so that the steps behind it are never reached: add .Times(n), or remove those
+	// ottla: policy rule 1 (any failure): step 1 (Retry): has no budget, so that the steps behind it are never reached: add .Times(n), .Within(n, window) or .For(time), or remove those
 	// ottla: policy rule 2 (panic): is never reached: rule 1 (any failure) comes first and matches all of it; put this rule before that one, or remove it
 }
 

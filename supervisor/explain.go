@@ -21,10 +21,8 @@ func (p Policy) Explain() string {
 	panics, all := true, false // do failures, do panics get as far as the next rule?
 	for i, r := range p {
 		fmt.Fprintf(&s, "%d. %s: %s\n", i+1, r.heading(), r.explain(panics))
-		if r.On.covers != nil {
-			panics = panics && !r.On.covers(Panic())
-			all = all || r.On.covers(Matcher{}) // only Any covers the matcher of nothing
-		}
+		panics = panics && !r.On.covers(Panic())
+		all = all || r.On.covers(Matcher{}) // only Any covers the matcher of nothing
 	}
 	if !all {
 		fmt.Fprintf(&s, "otherwise: %s\n", defaultRule.explain(panics))

@@ -78,7 +78,7 @@ func (s *supervisor) failureOf(c *claim, f *actors.Fault) messages.Failure {
 	}
 	r, now := f.Record, time.Now()
 	if c.tallyOf != r.Offset {
-		c.tally, c.tallyOf, c.first = Tally{}, r.Offset, now
+		c.tally, c.tallyOf, c.first = c.tally.Renew(), r.Offset, now
 	}
 	return messages.Failure{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Attempt: r.Attempt,
@@ -91,7 +91,7 @@ func (s *supervisor) failureOf(c *claim, f *actors.Fault) messages.Failure {
 func (s *supervisor) faultOf(c *claim, class messages.Class, err error) messages.Failure {
 	now, snapshot := time.Now(), c.mailbox.Snapshot()
 	if n := snapshot.Counters.Handled; n > c.handled {
-		c.handled, c.faults, c.faultSince = n, Tally{}, time.Time{}
+		c.handled, c.faults, c.faultSince = n, c.tally.Renew(), time.Time{}
 	}
 	if c.faultSince.IsZero() {
 		c.faultSince = now

@@ -2,91 +2,99 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/ottla-go/ottla/messages"
 )
 
-// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic],
-// [Class] or [Is]; the zero Matcher matches nothing and is refused by [Policy.Validate]. A Matcher is a value and safe
-// for concurrent use.
-//
-// A new kind of matcher is one more function in this file that fills in these fields; nothing else knows them.
+// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic], [Decode], [Class],
+// [Is], [As], [Topic] or [When], and join two with And; the zero Matcher matches nothing and is refused by
+// [Policy.Validate]. A Matcher is a value and safe for concurrent use.
 type Matcher struct {
+	tests []test // all of them have to hold
+}
+
+// test is one condition. A new kind of matcher is one more function in matchers.go that fills in these fields; nothing
+// else knows them.
+type test struct {
 	text  string
 	match func(*messages.Failure) bool
 	// covers says whether all that other matches is matched here: a rule behind it cannot be reached.
-	covers func(other Matcher) bool
-	class  messages.Class // of Panic and Class
-	target error          // of Is
-	fault  string         // what Validate says about it
+	covers func(other test) bool
+	what   any    // what covers compares: a class, an error, a type, names
+	fault  string // what Validate says about it
+}
+
+// never and nothing are those of a test that Validate refuses.
+func never(*messages.Failure) bool { return false }
+func nothing(test) bool            { return false }
+
+// matcher is a condition of one test.
+func matcher(t test) Matcher { return Matcher{tests: []test{t}} }
+
+// And matches what both match.
+func (m Matcher) And(other Matcher) Matcher {
+	return Matcher{tests: append(append(make([]test, 0, len(m.tests)+len(other.tests)), m.each()...), other.each()...)}
+}
+
+// each is m's tests; those of the zero Matcher are one that nothing passes.
+func (m Matcher) each() []test {
+	if len(m.tests) == 0 {
+		return []test{{
+			text: "no matcher", match: never, covers: nothing,
+			fault: "has no matcher: make the rule with On(Any(), …), On(Panic(), …) or On(Is(err), …)",
+		}}
+	}
+	return m.tests
 }
 
 // String is the text, as it stands in status, log and Explain.
 func (m Matcher) String() string {
-	if m.text == "" {
-		return "no matcher"
+	var texts []string
+	for _, t := range m.each() {
+		texts = append(texts, t.text)
 	}
-	return m.text
+	return strings.Join(texts, " and ")
 }
 
-// matches answers false for a predicate, or an error's method Is, that panics: the rules behind it decide, and at last
-// the default, which loses nothing.
-func (m Matcher) matches(f *messages.Failure) (yes bool) {
-	if m.match == nil {
-		return false
+// faults are what Validate says about m.
+func (m Matcher) faults() []error {
+	var faults []error
+	for _, t := range m.each() {
+		if t.fault != "" {
+			faults = append(faults, errors.New(t.fault))
+		}
 	}
+	return faults
+}
+
+// matches answers false for a predicate, or an error's method Is or As, that panics: the rules behind it decide, and at
+// last the default, which loses nothing.
+func (m Matcher) matches(f *messages.Failure) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = false
 		}
 	}()
-	return m.match(f)
-}
-
-// Any matches every failure. Its rule is the last one.
-func Any() Matcher {
-	return Matcher{
-		text:   "any failure",
-		match:  func(*messages.Failure) bool { return true },
-		covers: func(Matcher) bool { return true },
-	}
-}
-
-// Panic matches a handler or actor that panicked or called runtime.Goexit.
-func Panic() Matcher {
-	m := Class(messages.ClassPanic)
-	m.text = "panic"
-	return m
-}
-
-// Class matches the failures of one class: messages.ClassHandler for what a handler answered, for example.
-func Class(c messages.Class) Matcher {
-	m := Matcher{
-		text:   "class " + c.String(),
-		match:  func(f *messages.Failure) bool { return f.Class == c },
-		covers: func(other Matcher) bool { return other.class == c },
-		class:  c,
-	}
-	if c < messages.ClassHandler || c > messages.ClassActorStopped {
-		m.fault = m.text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassActorStopped"
-	}
-	return m
-}
-
-// Is matches a failure whose error is, or wraps, target, as errors.Is tells. A panic with an error matches
-// by that error.
-func Is(target error) Matcher {
-	if target == nil {
-		return Matcher{
-			text: "error is nil", match: func(*messages.Failure) bool { return false },
-			fault: "Is(nil) matches nothing: name the error, or use Any()",
+	for _, t := range m.tests {
+		if !t.match(f) {
+			return false
 		}
 	}
-	return Matcher{
-		text:   fmt.Sprintf("error is %q", target.Error()),
-		match:  func(f *messages.Failure) bool { return errors.Is(f.Err, target) },
-		covers: func(other Matcher) bool { return other.target != nil && errors.Is(other.target, target) },
-		target: target,
+	return len(m.tests) > 0
+}
+
+// covers says whether all that other matches is matched by m, as far as that can be told: each of m's tests covers one of
+// other's.
+func (m Matcher) covers(other Matcher) bool {
+	for _, mine := range m.tests {
+		covered := false
+		for _, its := range other.each() {
+			covered = covered || mine.covers(its)
+		}
+		if !covered {
+			return false
+		}
 	}
+	return len(m.tests) > 0
 }

@@ -26,6 +26,19 @@ func TestMatchers(t *testing.T) {
 		{Is(io.EOF), `error is "EOF"`, true, true, false, true},
 		{Is(io.ErrClosedPipe), `error is "io: read/write on closed pipe"`, false, false, false, false},
 		{Is(nil), "error is nil", false, false, false, false},
+		{As[*messages.RetryError](), "error is a *messages.RetryError", false, false, false, true},
+		{As[*messages.PanicError](), "error is a *messages.PanicError", false, true, true, false},
+		{As[interface {
+			error
+			Unwrap() error
+		}](), "error is a interface { Error() string; Unwrap() error }", true, true, true, true},
+		{Decode(), "decode", false, false, false, false},
+		{When("crashed", func(f *messages.Failure) bool { return f.Class == messages.ClassPanic }), "crashed", false, true, true, false},
+		{When("panics", func(f *messages.Failure) bool { panic(f) }), "panics", false, false, false, false},
+		{When("nothing", nil), "nothing", false, false, false, false},
+		{Panic().And(Is(io.EOF)), `panic and error is "EOF"`, false, true, false, false},
+		{Any().And(Matcher{}), "any failure and no matcher", false, false, false, false},
+		{Matcher{}.And(Any()), "no matcher and any failure", false, false, false, false},
 		{Matcher{}, "no matcher", false, false, false, false},
 	}
 	for _, tt := range tests {
@@ -68,6 +81,25 @@ func TestMatcherCovers(t *testing.T) {
 		{Is(io.EOF), Any(), false},
 		{Is(io.EOF), Panic(), false},
 		{Is(uncomparable), Is(uncomparable), false}, // and no panic
+		{As[*messages.RetryError](), As[*messages.RetryError](), true},
+		{As[error](), As[*messages.RetryError](), true},
+		{As[*messages.RetryError](), As[error](), false},
+		{As[*messages.RetryError](), As[*messages.PanicError](), false},
+		{As[*messages.RetryError](), Is(messages.RetryAfter(1, io.EOF)), true},
+		{As[*messages.RetryError](), Is(io.EOF), false},
+		{Is(io.EOF), As[*messages.RetryError](), false},
+		{Topic("a", "b"), Topic("b"), true},
+		{Topic("a"), Topic("a", "b"), false},
+		{Topic("a"), Panic(), false},
+		{Any(), Topic("a").And(Panic()), true},
+		{Panic(), Topic("a").And(Panic()), true},
+		{Topic("a"), Topic("a").And(Panic()), true},
+		{Topic("a").And(Panic()), Panic(), false},
+		{Topic("a").And(Panic()), Topic("a").And(Panic()).And(Is(io.EOF)), true},
+		{Topic("a").And(Panic()), Panic().And(Topic("b")), false},
+		{Any().And(Panic()), Panic(), true},
+		{When("x", nil), When("x", nil), false},
+		{Matcher{}, Any(), false},
 	}
 	for _, tt := range tests {
 		if got := tt.earlier.covers(tt.later); got != tt.want {
@@ -91,5 +123,25 @@ func TestAMatcherThatPanics(t *testing.T) {
 	got := p.Decide(messages.Failure{Class: messages.ClassHandler, Err: dogmatic{io.ErrClosedPipe}})
 	if got[0].Action != messages.ActionPark {
 		t.Errorf("decided %+v, want a park", got[0])
+	}
+}
+
+func TestTopicMatchesTheFailuresTopic(t *testing.T) {
+	names := []string{"orders", "refunds"}
+	m := Topic(names...)
+	names[0] = "other" // the caller's slice is his own
+	for topic, want := range map[string]bool{"orders": true, "refunds": true, "other": false, "": false} {
+		if got := m.matches(&messages.Failure{Topic: topic}); got != want {
+			t.Errorf("%q: %v", topic, got)
+		}
+	}
+}
+
+// And copies: a matcher that two others were made of is not changed by either.
+func TestAndLeavesItsPartsAlone(t *testing.T) {
+	base := Any().And(Topic("a")).And(Topic("a"))
+	left, right := base.And(Panic()), base.And(Decode())
+	if !left.matches(&messages.Failure{Topic: "a", Class: messages.ClassPanic}) || !right.matches(&messages.Failure{Topic: "a", Class: messages.ClassDecode}) {
+		t.Errorf("%v, %v", left, right)
 	}
 }

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ottla-go/ottla/messages"
 )
@@ -13,7 +14,8 @@ import (
 //
 //	supervisor.Policy{
 //		supervisor.On(supervisor.Is(ErrUnknownCustomer), supervisor.Park("customer is not known yet")),
-//		supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Quick()).Times(3), supervisor.Skip()),
+//		supervisor.On(supervisor.As[*net.OpError](), supervisor.Retry(supervisor.Quick()).Times(5), supervisor.Park("downstream is away")),
+//		supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Quick()).Within(3, time.Minute), supervisor.Park("crashes")),
 //		supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{})),
 //	}
 type Policy []Rule
@@ -50,32 +52,34 @@ func (p Policy) Validate() error {
 	var faults []error
 	for i, r := range p {
 		where := fmt.Sprintf("ottla: policy rule %d (%s)", i+1, r.name())
-		fault := func(format string, args ...any) {
-			faults = append(faults, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+		own := r.On.faults()
+		if j := p[:i].covering(r.On); len(own) == 0 && j >= 0 {
+			own = append(own, fmt.Errorf("is never reached: rule %d (%s) comes first and matches all of it; put this rule before that one, or remove it", j+1, p[j].name()))
 		}
-		switch {
-		case r.On.match == nil:
-			fault("has no matcher: make the rule with On(Any(), …), On(Panic(), …) or On(Is(err), …)")
-		case r.On.fault != "":
-			fault("%s", r.On.fault)
-		default:
-			for j, earlier := range p[:i] {
-				if earlier.On.covers != nil && earlier.On.covers(r.On) {
-					fault("is never reached: rule %d (%s) comes first and matches all of it; put this rule before that one, or remove it", j+1, earlier.name())
-					break
-				}
-			}
-		}
-		if len(r.Do) == 0 {
-			fault("has no steps: add a directive, for example Retry(Backoff{})")
-		}
-		for k, d := range r.Do {
-			for _, err := range d.faults(k == len(r.Do)-1) {
-				faults = append(faults, fmt.Errorf("%s: step %d (%s): %w", where, k+1, d.action, err))
-			}
+		for _, err := range append(own, r.faults()...) {
+			faults = append(faults, fmt.Errorf("%s: %w", where, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// covering is the first rule that leaves nothing for a later one on m; -1: none.
+func (p Policy) covering(m Matcher) int {
+	return slices.IndexFunc(p, func(earlier Rule) bool { return len(earlier.On.faults()) == 0 && earlier.On.covers(m) })
+}
+
+// faults are those of the rule's steps.
+func (r Rule) faults() []error {
+	if len(r.Do) == 0 {
+		return []error{errors.New("has no steps: add a directive, for example Retry(Backoff{})")}
+	}
+	var faults []error
+	for k, d := range r.Do {
+		for _, err := range d.faults(k == len(r.Do)-1) {
+			faults = append(faults, fmt.Errorf("step %d (%s): %w", k+1, d.action, err))
+		}
+	}
+	return faults
 }
 
 // faults are all of the step's; last says that no step follows.
@@ -86,15 +90,13 @@ func (d Directive) faults(last bool) []error {
 		fault("is a zero Directive: use Retry, Restart, Skip, Park or Escalate")
 		return faults
 	}
+	faults = append(faults, d.budget.faults(last)...)
 	switch {
-	case d.limited && d.times < 1:
-		fault("Times(%d) never applies: use 1 or more, or remove the step", d.times)
-	case d.limited && last:
-		fault("Times(%d) on the last step leaves open what comes after: add a step behind it, for example Park(reason), or remove Times", d.times)
-	case d.action == messages.ActionSkip && !last:
+	case last || len(faults) > 0:
+	case d.action == messages.ActionSkip:
 		fault("a skipped record does not fail again, so that the steps behind it are never reached: make Skip the last step")
-	case !d.limited && !last:
-		fault("has no budget, so that the steps behind it are never reached: add .Times(n), or remove those")
+	case !d.budget.any():
+		faults = append(faults, errNoBudget)
 	}
 	if d.waits() {
 		faults = append(faults, d.backoff.faults()...)
@@ -115,4 +117,18 @@ func (p Policy) Uses(action messages.Action) bool {
 		}
 	}
 	return false
+}
+
+// Topics are those that a [Topic] of any rule names, each once.
+func (p Policy) Topics() []string {
+	var names []string
+	for _, r := range p {
+		for _, t := range r.On.tests {
+			if its, ok := t.what.([]string); ok {
+				names = append(names, its...)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,24 @@ func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
 		{"budget at the end", Policy{On(Any(), forever.Times(3))}, [][]string{{"rule 1", "step 1 (Retry)", "Times(3)", "add a step behind it"}}},
 		{"zero times", Policy{On(Any(), forever.Times(0), Skip())}, [][]string{{"step 1 (Retry)", "Times(0)", "use 1 or more"}}},
 		{"negative times", Policy{On(Any(), forever.Times(-4), Skip())}, [][]string{{"step 1 (Retry)", "Times(-4)", "use 1 or more"}}},
+		{"within", Policy{On(Any(), forever.Within(0, time.Minute), forever.Within(10_001, time.Minute), forever.Within(1, 0), Skip())}, [][]string{
+			{"step 1 (Retry)", "Within(0, 1m0s)", "use 1 to 10000"},
+			{"step 2 (Retry)", "Within(10001, 1m0s)", "use 1 to 10000"},
+			{"step 3 (Retry)", "Within(1, 0s)", "no window", "time.Minute"},
+		}},
+		{"for", Policy{On(Any(), forever.For(0), forever.For(-time.Second), forever.For(time.Minute))}, [][]string{
+			{"step 1 (Retry)", "For(0s)", "more than 0"},
+			{"step 2 (Retry)", "For(-1s)", "more than 0"},
+			{"step 3 (Retry)", "For(1m0s)", "add a step behind it"},
+		}},
+		{"within at the end", Policy{On(Any(), forever.Within(3, time.Minute))}, [][]string{{"Within(3, 1m0s)", "add a step behind it", "remove Within"}}},
+		{"no topic", Policy{On(Topic().And(Panic()), Skip())}, [][]string{{"rule 1 (no topic and panic)", "Topic() matches nothing", "name a topic"}}},
+		{"empty topic", Policy{On(Topic("orders", ""), Skip())}, [][]string{{"rule 1", `["orders" ""]`, "empty name"}}},
+		{"when nil", Policy{On(When("vip", nil), Skip())}, [][]string{{"rule 1 (vip)", "When(\"vip\", nil)", "give the function"}}},
+		{"when unnamed", Policy{On(When("", func(*messages.Failure) bool { return true }), Skip())}, [][]string{{"rule 1", "no name", "give it one"}}},
+		{"and nothing", Policy{On(Any().And(Matcher{}), Skip())}, [][]string{{"rule 1 (any failure and no matcher)", "make the rule with On("}}},
+		{"part of a topic", Policy{On(Topic("a", "b"), Skip()), On(Topic("b").And(Panic()), Skip())},
+			[][]string{{"rule 2 (topic b and panic)", "never reached", "rule 1 (topic a or b)"}}},
 		{"behind skip", Policy{On(Any(), Skip().Times(2), Park("x"))}, [][]string{{"step 1 (Skip)", "does not fail again", "make Skip the last step"}}},
 		{"behind any", Policy{On(Any(), forever), {Name: "late", On: Panic(), Do: []Directive{Skip()}}},
 			[][]string{{"rule 2 (late)", "never reached", "rule 1 (any failure)", "put this rule before"}}},
@@ -92,5 +111,12 @@ func TestPolicyUses(t *testing.T) {
 		if got := (Policy)(nil).Uses(action); got != (action == messages.ActionRetry) {
 			t.Errorf("nil uses %v: %v", action, got)
 		}
+	}
+}
+
+func TestPolicyTopics(t *testing.T) {
+	p := Policy{On(Topic("b", "a"), Skip()), On(Panic().And(Topic("b", "c")), Skip()), On(Any(), Skip()), {}}
+	if got := p.Topics(); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%q", got)
 	}
 }

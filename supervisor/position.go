@@ -77,7 +77,7 @@ func (s *supervisor) lookedUp(c *claim, start Start, err error) {
 		m.Claim = c.Claim
 		s.moved(c, *m)
 	}
-	c.faults, c.faultSince = Tally{}, time.Time{}
+	c.faults, c.faultSince = c.tally.Renew(), time.Time{}
 	s.open(c, start)
 }
 
