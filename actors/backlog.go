@@ -212,6 +212,14 @@ func (b *Backlog) taken(e *entry) (t Taken) {
 	return t
 }
 
+// Head is the head, if it waits.
+func (b *Backlog) Head() (t Taken, ok bool) {
+	if b.state != assigned || b.length == 0 || b.at(0).state != waiting {
+		return Taken{}, false
+	}
+	return b.taken(b.at(0)), true
+}
+
 // Pins answers the head if it is parked and pins its fetch: nothing has copied it, because it has not failed here.
 func (b *Backlog) Pins() (t Taken, ok bool) {
 	if b.gate.Kind != Parked || b.state != assigned || b.length == 0 {

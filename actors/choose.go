@@ -131,7 +131,7 @@ func (m *Mailbox) chooseSystem() job {
 		m.suspended = false
 		if f := m.fault; f != nil { // nobody left a verdict: a plain resume gives the head up
 			m.fault = nil
-			if m.passOver(f) {
+			if m.passOver(f, &m.counters.Skipped) {
 				return reporting(Report{GivenUp: f.Record})
 			}
 		}

@@ -2,19 +2,34 @@ package actors
 
 import "github.com/ottla-go/ottla/messages"
 
-// Detain holds the head at offset back for good, if it is held or parked at all; else it answers why not, as SkipHead
-// would. Whoever moves an offset store past the head does so first: a hold that ends in the same moment would deliver
-// the record, and its handler would move the store, too.
-func (m *Mailbox) Detain(offset int64, reason string) error {
+// Detain holds the head at offset back for good and answers it, if it is held or parked at all; else it answers why not,
+// as SkipHead would. Whoever moves an offset store past the head, or writes it elsewhere, does so first: a hold that ends in
+// the same moment would deliver the record, and its handler would move the store, too. The park is of this class.
+func (m *Mailbox) Detain(offset int64, reason string, class messages.Class) (*messages.Record, error) {
 	m.mu.Lock()
-	err := m.waits(offset)
+	t, err := m.detain(offset, reason, class)
+	m.kick()
 	switch {
 	case err != nil:
-	case m.backlog.Unfinished() == 0:
-		err = &HeadError{offset, offset, "there is no such record in the backlog"}
-	case m.backlog.Gate().Kind == Holding:
-		m.park(reason, messages.ClassStore)
+		return nil, err
+	case t.Again() != nil:
+		return t.Again(), nil
 	}
-	m.kick()
-	return err
+	r := new(messages.Record)
+	t.Read(r)
+	return r, nil
+}
+
+func (m *Mailbox) detain(offset int64, reason string, class messages.Class) (Taken, error) {
+	if err := m.waits(offset); err != nil {
+		return Taken{}, err
+	}
+	t, ok := m.backlog.Head()
+	if !ok {
+		return Taken{}, &HeadError{offset, offset, "there is no such record in the backlog"}
+	}
+	if m.backlog.Gate().Kind == Holding {
+		m.park(reason, class)
+	}
+	return t, nil
 }

@@ -13,15 +13,15 @@ func TestDetain(t *testing.T) {
 		r.verdict = retry(time.Second)
 		r.handle = failFirst
 		r.withHandler()
-		if err := r.box.Detain(0, "maintenance"); err == nil {
+		if _, err := r.box.Detain(0, "maintenance", messages.ClassStore); err == nil {
 			t.Error("a partition that runs was detained")
 		}
 		r.deliver(0, 1)
-		if err := r.box.Detain(1, "maintenance"); err == nil {
+		if _, err := r.box.Detain(1, "maintenance", messages.ClassStore); err == nil {
 			t.Error("another head was detained")
 		}
-		if err := r.box.Detain(0, "maintenance"); err != nil {
-			t.Error(err)
+		if got, err := r.box.Detain(0, "maintenance", messages.ClassStore); err != nil || got.Offset != 0 || got.Attempt != 1 {
+			t.Errorf("%v, %v", got, err)
 		}
 		time.Sleep(time.Hour)
 		r.said("0/0")

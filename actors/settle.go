@@ -89,12 +89,12 @@ func (m *Mailbox) finish(r *messages.Record) {
 	m.dequeued()
 }
 
-// giveUp ends the record without success.
-func (m *Mailbox) giveUp(offset int64) bool {
+// giveUp ends the record without success, and counts that.
+func (m *Mailbox) giveUp(offset int64, count *int64) bool {
 	if !m.backlog.Finish(offset) {
 		return false
 	}
-	m.counters.Skipped++
+	*count++
 	m.dequeued()
 	return true
 }

@@ -36,7 +36,9 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	case messages.ActionRestart:
 		m.counters.Restarted++
 	case messages.ActionSkip:
-		m.passOver(f)
+		m.passOver(f, &m.counters.Skipped)
+	case messages.ActionDeadLetter: // it has been written
+		m.passOver(f, &m.counters.DeadLettered)
 	case messages.ActionPark:
 		if m.park(d.Reason, failure.Class) {
 			m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
@@ -60,11 +62,11 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	return true
 }
 
-// passOver goes on as if the fault had not been, and answers whether a record was given up for that.
-func (m *Mailbox) passOver(f *Fault) (gaveUp bool) {
+// passOver goes on as if the fault had not been, and answers whether a record was given up for that, which is counted.
+func (m *Mailbox) passOver(f *Fault, count *int64) (gaveUp bool) {
 	switch {
 	case f.Record != nil:
-		return m.giveUp(f.Record.Offset)
+		return m.giveUp(f.Record.Offset, count)
 	case f.Greet:
 		m.greet, m.ungreeted, m.greeted, m.hooked = false, false, true, true
 	case m.hollow: // the Actor producer failed: there is nobody who could go on
@@ -203,7 +205,14 @@ func (m *Mailbox) RetryHead(offset int64) error {
 }
 
 // SkipHead gives up the head at offset, which is held or parked.
-func (m *Mailbox) SkipHead(offset int64) error {
+func (m *Mailbox) SkipHead(offset int64) error { return m.giveUpHead(offset, &m.counters.Skipped) }
+
+// DeadLetterHead gives it up as a dead letter, which has been written.
+func (m *Mailbox) DeadLetterHead(offset int64) error {
+	return m.giveUpHead(offset, &m.counters.DeadLettered)
+}
+
+func (m *Mailbox) giveUpHead(offset int64, count *int64) error {
 	m.mu.Lock()
 	err := m.waits(offset)
 	if err == nil && m.backlog.Unfinished() == 0 {
@@ -212,7 +221,7 @@ func (m *Mailbox) SkipHead(offset int64) error {
 	if err == nil {
 		m.stopTimer()
 		m.openGate() // first: the park was this record's, it must not be committed with the next one
-		m.giveUp(offset)
+		m.giveUp(offset, count)
 		m.push(true)
 	}
 	m.kick()

@@ -401,7 +401,11 @@ func TestCommandsWhileAVerdictIsAwaited(t *testing.T) {
 		for name, command := range map[string]func() error{
 			"retry": func() error { return r.box.RetryHead(0) },
 			"skip":  func() error { return r.box.SkipHead(0) },
-			"hold":  func() error { return r.box.Detain(0, "a skip") },
+			"hold": func() error {
+				_, err := r.box.Detain(0, "a skip", messages.ClassStore)
+				return err
+			},
+			"dead letter": func() error { return r.box.DeadLetterHead(0) },
 		} {
 			var refused *HeadError
 			if err := command(); !errors.As(err, &refused) {

@@ -38,6 +38,16 @@ type Config struct {
 	// Default: none.
 	Strategy actor.SupervisorStrategy
 
+	// DeadLetters writes what the policy, or an operator, dead-letters, elsewhere than to Kafka. Without it a dead letter
+	// goes to the topic that the directive names, on the same brokers: to the partition of the same number where the topic
+	// has it, else by key; idempotent, and acknowledged by all replicas in sync; key, value and headers byte for byte, and
+	// what is known of the failure in headers that begin with "ottla-dlt-". A topic that the policy names and that does not
+	// exist is an error when the consumer starts. Default: none.
+	DeadLetters supervisor.DeadLetterWriter
+	// CreateDeadLetterTopics creates topics that the policy names and that do not exist, with as many partitions as the
+	// largest consumed topic, and the brokers' own replication. Default: false.
+	CreateDeadLetterTopics bool
+
 	// Backlog bounds what is fetched and not finished.
 	Backlog Backlog
 	// Fetch tunes how records are fetched.

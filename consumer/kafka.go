@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ottla-go/ottla/consumer/internal/committer"
 	"github.com/ottla-go/ottla/consumer/internal/conn"
+	"github.com/ottla-go/ottla/consumer/internal/deadletter"
 	"github.com/ottla-go/ottla/consumer/internal/member"
 	"github.com/ottla-go/ottla/consumer/internal/source"
 	"github.com/ottla-go/ottla/supervisor"
@@ -63,13 +65,32 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 		Cluster: cluster, Coordinator: coordinator,
 		TLS: dialing.Net.TLS.Enable, Logger: c.Logger,
 	}, commits.Fencing(notices))
-	return supervisor.Link{Membership: group, Source: records, Committer: lastOne{commits, cluster, dialer}}, nil
+	letters := deadletter.NewWriter(c.Brokers, dialing)
+	return supervisor.Link{
+		Membership: c.deadLetterTopics(group, cluster, letters, notices), Source: records,
+		Committer: lastOne{commits, letters, cluster, dialer}, DeadLetters: letters,
+	}, nil
 }
 
-// lastOne closes what the three share, after the last of them.
+// deadLetterTopics puts the look whether the policy's topics are there before the membership.
+func (c Config) deadLetterTopics(group supervisor.Membership, cluster *conn.Cluster, letters *deadletter.Writer, notices *notices) supervisor.Membership {
+	topics := deadletter.Topics{Targets: c.Policy.Targets(), Cluster: cluster, Notice: notices.ofDeadLetters}
+	if c.DeadLetters != nil || len(topics.Targets) == 0 {
+		return group
+	}
+	if c.CreateDeadLetterTopics {
+		topics.Create = func(ctx context.Context, missing []string) error {
+			return letters.Create(ctx, cluster, c.Topics, missing)
+		}
+	}
+	return deadletter.NewGate(group, topics, notices)
+}
+
+// lastOne closes what they share, after the last of them.
 type lastOne struct {
 	supervisor.Committer
 
+	letters *deadletter.Writer
 	cluster *conn.Cluster
 	dialer  *conn.Dialer
 }
@@ -77,6 +98,7 @@ type lastOne struct {
 // Stop stops the committer, which is stopped last.
 func (l lastOne) Stop() {
 	l.Committer.Stop()
+	l.letters.Close()
 	l.cluster.Close()
 	l.dialer.Close()
 }

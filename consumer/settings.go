@@ -40,7 +40,7 @@ func settings(c Config) supervisor.Settings {
 		Handler:  c.Handler,
 		Producer: c.Actor,
 		Hooks:    actors.Hooks{Assigned: c.Hooks.Assigned, Revoked: c.Hooks.Revoked, Lost: c.Hooks.Lost},
-		Policy:   c.Policy, Strategy: c.Strategy,
+		Policy:   c.Policy, Strategy: c.Strategy, DeadLetters: c.DeadLetters,
 		Records: c.Backlog.Records, Bytes: c.Backlog.Bytes, TotalBytes: c.Backlog.TotalBytes,
 		ShedAfter:    c.Backlog.ShedAfter,
 		Each:         c.Commit.Mode == CommitEach,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -74,9 +75,38 @@ func (f *faults) policy(c Config) {
 		}
 	}
 	_, advances := c.Offsets.Store.(Advancer)
-	if c.Offsets.Store != nil && !advances && c.Policy.Uses(messages.ActionSkip) {
-		f.add("Policy", "Skip()", fmt.Sprintf("Offsets.Store (%T) has no method Advance, so it would never learn of a skipped record", c.Offsets.Store),
-			"add the method of consumer.Advancer to the store, or use Park in the place of Skip")
+	for _, action := range []messages.Action{messages.ActionSkip, messages.ActionDeadLetter} {
+		if c.Offsets.Store != nil && !advances && c.Policy.Uses(action) {
+			f.add("Policy", action.String(), fmt.Sprintf("Offsets.Store (%T) has no method Advance, so it would never learn of a record that was given up", c.Offsets.Store),
+				"add the method of consumer.Advancer to the store, or use Park in its place")
+		}
+	}
+	f.deadLetters(c)
+}
+
+// topicName is what Kafka accepts, but for "." and "..".
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+func (f *faults) deadLetters(c Config) {
+	targets := c.Policy.Targets()
+	if c.DeadLetters != nil {
+		if c.CreateDeadLetterTopics {
+			f.add("CreateDeadLetterTopics", "true", "DeadLetters is given, which writes elsewhere", "remove one of both")
+		}
+		return // what a place is called is its own affair
+	}
+	for _, to := range targets {
+		value := fmt.Sprintf("DeadLetter(%q)", to)
+		switch {
+		case to == "": // Policy.Validate has said so
+		case !topicName.MatchString(to) || to == "." || to == "..":
+			f.add("Policy", value, "that is no name of a topic", "use letters, digits, '.', '_' and '-', 249 of them at most")
+		case slices.Contains(c.Topics, to):
+			f.add("Policy", value, "it is one of Topics, too, so that the record would come back at once, for ever", "name another topic")
+		}
+	}
+	if c.CreateDeadLetterTopics && len(targets) == 0 {
+		f.add("CreateDeadLetterTopics", "true", "Policy dead-letters nothing", "remove it, or add a DeadLetter step")
 	}
 }
 

@@ -132,10 +132,19 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"store, also to Kafka, with commit mode", func(c *Config) {
 			c.Offsets, c.Commit.Mode = Offsets{Store: store{}, Start: Fail, AlsoToKafka: true}, CommitEach
 		}, nil},
+		{"dead letters to no topic", func(c *Config) { c.Policy = deadLetters("or ders") }, []string{"Policy", `DeadLetter("or ders")`, "no name of a topic", "use letters"}},
+		{"dead letters to ..", func(c *Config) { c.Policy = deadLetters("..") }, []string{"Policy", "no name of a topic"}},
+		{"dead letters to the input", func(c *Config) { c.Policy = deadLetters("orders") }, []string{"Policy", `DeadLetter("orders")`, "come back at once", "name another topic"}},
+		{"dead letters elsewhere", func(c *Config) { c.Policy, c.DeadLetters = deadLetters("or ders"), elsewhere{} }, nil},
+		{"dead letters elsewhere, created", func(c *Config) {
+			c.Policy, c.DeadLetters, c.CreateDeadLetterTopics = deadLetters("x"), elsewhere{}, true
+		}, []string{"CreateDeadLetterTopics", "DeadLetters is given", "remove one"}},
+		{"no dead letters, created", func(c *Config) { c.CreateDeadLetterTopics = true }, []string{"CreateDeadLetterTopics", "dead-letters nothing", "remove it"}},
+		{"dead letters with a store", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: store{}, Start: Latest}, deadLetters("x") }, []string{"Policy", "DeadLetter", "consumer.store", "consumer.Advancer"}},
 		{"a rule for another topic", func(c *Config) {
 			c.Policy = supervisor.Policy{supervisor.On(supervisor.Topic("orders", "odrers"), supervisor.Skip())}
 		}, []string{"Policy", `Topic("odrers")`, `["orders"]`, "correct the name"}},
-		{"skip with a store", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: store{}, Start: Latest}, skips }, []string{"Policy", "Skip()", "consumer.store", "consumer.Advancer", "use Park"}},
+		{"skip with a store", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: store{}, Start: Latest}, skips }, []string{"Policy = Skip", "consumer.store", "consumer.Advancer", "use Park"}},
 		{"skip with an advancer", func(c *Config) { c.Offsets, c.Policy = Offsets{Store: advancer{}, Start: Latest}, skips }, nil},
 
 		{"unreadable CA", func(c *Config) { c.TLS.CAFile = "/no/such.pem" }, []string{"TLS.CAFile", `"/no/such.pem"`, "no such file", "give the path"}},
@@ -252,3 +261,11 @@ func TestValidateReportsAllFaultsTogether(t *testing.T) {
 		}
 	}
 }
+
+func deadLetters(to string) supervisor.Policy {
+	return supervisor.Policy{supervisor.On(supervisor.Any(), supervisor.DeadLetter(to))}
+}
+
+type elsewhere struct{}
+
+func (elsewhere) WriteDeadLetter(context.Context, *messages.DeadLetter) error { return nil }

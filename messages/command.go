@@ -10,7 +10,7 @@ type Head struct {
 	Offset    int64  `json:"offset"`
 }
 
-// Command is what an operator can ask of a consumer: *RetryHead, *SkipHead. Each is answered with a *Result.
+// Command is what an operator can ask of a consumer: *RetryHead, *SkipHead, *DeadLetterHead. Each is answered with a *Result.
 type Command interface{ command() Head }
 
 // RetryHead ends a hold or a park now: the head is delivered again ("un-park").
@@ -25,8 +25,18 @@ type SkipHead struct {
 	By string
 }
 
+// DeadLetterHead gives the head up once it is written to another place, by the consumer's writer of dead letters: of the
+// default one To is a topic.
+type DeadLetterHead struct {
+	Head
+	To string
+	By string
+}
+
 func (c *RetryHead) command() Head { return c.Head }
 func (c *SkipHead) command() Head  { return c.Head }
+
+func (c *DeadLetterHead) command() Head { return c.Head }
 
 // Target is the head that a command was meant for.
 func Target(c Command) Head { return c.command() }

@@ -2,7 +2,7 @@ package messages
 
 import "time"
 
-// Event is something that happened: *Failed, *Skipped, *Parked, *Unparked, *CommitFailed, *ClaimAssigned,
+// Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *CommitFailed, *ClaimAssigned,
 // *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed.
 type Event interface{ event() }
 
@@ -15,6 +15,13 @@ type (
 	// Skipped: a record was given up.
 	Skipped struct {
 		Head Head
+		By   string // the rule, or the operator
+	}
+	// DeadLettered: a record was written to another place, and is given up next. If its claim ends before that is
+	// committed, the next owner handles the record again.
+	DeadLettered struct {
+		Head Head
+		To   string
 		By   string // the rule, or the operator
 	}
 	// Parked: a partition waits for somebody to act.
@@ -74,6 +81,7 @@ type (
 
 func (*Failed) event()        {}
 func (*Skipped) event()       {}
+func (*DeadLettered) event()  {}
 func (*Parked) event()        {}
 func (*Unparked) event()      {}
 func (*CommitFailed) event()  {}

@@ -32,9 +32,11 @@ const (
 	ClassHook
 	// ClassActorStopped: a partition actor stopped itself.
 	ClassActorStopped
+	// ClassDeadLetter: a dead letter could not be written. The record is kept.
+	ClassDeadLetter
 )
 
-var classNames = [...]string{"", "Handler", "Panic", "Decode", "Seek", "Unanswered", "Fenced", "Store", "Source", "Hook", "ActorStopped"}
+var classNames = [...]string{"", "Handler", "Panic", "Decode", "Seek", "Unanswered", "Fenced", "Store", "Source", "Hook", "ActorStopped", "DeadLetter"}
 
 // String is the class's name, as it stands in logs and JSON.
 func (c Class) String() string { return enumName(classNames[:], int(c), "Class") }
@@ -114,13 +116,15 @@ const (
 	ActionRestart
 	// ActionSkip gives the record up: logged, committed, gone.
 	ActionSkip
+	// ActionDeadLetter gives the record up once it is written to another place: written, then committed, gone.
+	ActionDeadLetter
 	// ActionPark keeps the record and holds the partition until somebody acts.
 	ActionPark
 	// ActionEscalate drains the consumer and then fails it.
 	ActionEscalate
 )
 
-var actionNames = [...]string{"", "Retry", "Restart", "Skip", "Park", "Escalate"}
+var actionNames = [...]string{"", "Retry", "Restart", "Skip", "DeadLetter", "Park", "Escalate"}
 
 // String is the action's name, as it stands in logs and JSON.
 func (a Action) String() string { return enumName(actionNames[:], int(a), "Action") }
@@ -138,6 +142,7 @@ type Decision struct {
 	Action Action        `json:"action"`
 	Delay  time.Duration `json:"delay,omitempty"`  // before the next delivery; Retry and Restart only
 	Reason string        `json:"reason,omitempty"` // Park only
+	Target string        `json:"target,omitempty"` // DeadLetter only: where to
 	Rule   string        `json:"rule,omitempty"`   // the name of the rule that matched
 	Step   int           `json:"step"`             // which of the rule's steps, from 0
 	Left   int           `json:"left"`             // how many more applications the step has; -1: no limit

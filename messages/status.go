@@ -81,6 +81,7 @@ type Counters struct {
 	Retried       int64 `json:"retried"`
 	Restarted     int64 `json:"restarted"`
 	Skipped       int64 `json:"skipped"`
+	DeadLettered  int64 `json:"deadLettered"`
 	Commits       int64 `json:"commits"` // acknowledged
 	CommitsFailed int64 `json:"commitsFailed"`
 }
@@ -92,6 +93,7 @@ func (c *Counters) Add(d Counters) {
 	c.Retried += d.Retried
 	c.Restarted += d.Restarted
 	c.Skipped += d.Skipped
+	c.DeadLettered += d.DeadLettered
 	c.Commits += d.Commits
 	c.CommitsFailed += d.CommitsFailed
 }

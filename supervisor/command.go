@@ -24,6 +24,8 @@ func (s *supervisor) command(cmd messages.Command) {
 		s.answer(c, s.ctx.Sender(), m, m.By, s.retryHead(c, m))
 	case *messages.SkipHead:
 		s.skipHead(c, m) // answers, perhaps later
+	case *messages.DeadLetterHead:
+		s.deadLetterHead(c, m) // answers later
 	}
 }
 

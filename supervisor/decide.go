@@ -61,12 +61,14 @@ func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages
 	t.note(index, k, step, f)
 
 	d := messages.Decision{
-		Action: step.carriedOut(f.Class),
+		Action: step.carriedOut(f),
 		Rule:   rule.name(), Step: k, Left: t.left(index, steps, k, f),
 	}
 	switch d.Action {
 	case messages.ActionRetry, messages.ActionRestart:
 		d.Delay = step.delay(f, t.applied[index][k], rnd)
+	case messages.ActionDeadLetter:
+		d.Target = step.to
 	case messages.ActionPark:
 		d.Reason = step.reason
 		if d.Reason == "" {
@@ -85,7 +87,7 @@ func (p Policy) find(t *Tally, f *messages.Failure) (int, Rule) {
 		return -1, r
 	}
 	index, rule := len(p), defaultRule
-	if i := slices.IndexFunc(p, func(r Rule) bool { return r.On.matches(f) }); i >= 0 {
+	if i := slices.IndexFunc(p, func(r Rule) bool { return r.applies(f) }); i >= 0 {
 		index, rule = i, p[i]
 	}
 	if err != nil {
@@ -103,15 +105,31 @@ func (r Rule) steps() []Directive {
 	return r.Do
 }
 
-// carriedOut is what the step comes to after a failure of that class.
-func (d Directive) carriedOut(class messages.Class) messages.Action {
+// applies says whether the rule is for f. Any, and whatever else does not name the class, is not for a dead letter that
+// could not be written: a policy that skips what fails often would lose the records that another rule dead-letters, as soon
+// as the brokers are away.
+func (r Rule) applies(f *messages.Failure) bool {
+	return r.On.matches(f) && (f.Class != messages.ClassDeadLetter || r.On.forLetters())
+}
+
+// givesUp tells a directive that ends the record.
+func (d Directive) givesUp() bool {
+	return d.action == messages.ActionSkip || d.action == messages.ActionDeadLetter
+}
+
+// carriedOut is what the step comes to after f.
+func (d Directive) carriedOut(f *messages.Failure) messages.Action {
+	action := d.action
+	if action == messages.ActionDeadLetter && f.Offset < 0 || d.givesUp() && f.Class == messages.ClassDeadLetter {
+		action = messages.ActionRetry // nothing to write; or nothing was written, and Validate refuses the rule
+	}
 	switch {
-	case d.action == messages.ActionRetry && (class == messages.ClassPanic || class == messages.ClassActorStopped):
+	case action == messages.ActionRetry && (f.Class == messages.ClassPanic || f.Class == messages.ClassActorStopped):
 		return messages.ActionRestart
-	case d.action == 0: // a zero Directive, which Validate refuses: again, nothing may be lost
+	case action == 0: // a zero Directive, which Validate refuses: again, nothing may be lost
 		return messages.ActionRestart
 	default:
-		return d.action
+		return action
 	}
 }
 

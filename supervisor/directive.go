@@ -7,7 +7,7 @@ import (
 )
 
 // Directive is one step of a rule: what is done about a failure, and for how many of a record's failures.
-// Make one with [Retry], [Restart], [Skip], [Park] or [Escalate]; the zero Directive is refused by
+// Make one with [Retry], [Restart], [Skip], [DeadLetter], [Park] or [Escalate]; the zero Directive is refused by
 // [Policy.Validate]. A Directive is a value and safe for concurrent use.
 //
 // A new directive is one more function in this file, with its messages.Action.
@@ -15,6 +15,7 @@ type Directive struct {
 	action  messages.Action
 	backoff Backoff // Retry and Restart
 	reason  string  // Park
+	to      string  // DeadLetter
 	budget  budget
 }
 
@@ -28,6 +29,19 @@ func Restart(b Backoff) Directive { return Directive{action: messages.ActionRest
 
 // Skip gives the record up: logged with its coordinates, committed, gone.
 func Skip() Directive { return Directive{action: messages.ActionSkip} }
+
+// DeadLetter gives the record up once it is written to another place, to be looked at, mended and replayed: written and
+// acknowledged first, then committed. By default it is a topic of that name; see the consumer's Config.DeadLetters.
+//
+// What cannot be written is not given up: that is a failure of its own, of [messages.ClassDeadLetter], which only a rule
+// applies to that names that class; without one the default does, which delivers the record again after 10 s, 100 s, … Where
+// no record is concerned (a hook that fails, the store), there is nothing to write, and the step is a Retry by the default's
+// delays.
+//
+// A consumer that ends between the two leaves the record to the next owner, which may write it once more.
+func DeadLetter(to string) Directive {
+	return Directive{action: messages.ActionDeadLetter, to: to}
+}
 
 // Park keeps the record and holds its partition until an operator retries or skips it; the other partitions
 // run on. The reason stands in status and log and travels to the next owner; an empty one is the rule's name.
@@ -48,6 +62,8 @@ func (d Directive) String() string {
 	switch {
 	case d.waits():
 		s += " after " + d.backoff.String()
+	case d.action == messages.ActionDeadLetter:
+		s += " to " + d.to
 	case d.action == messages.ActionPark && d.reason != "":
 		s += fmt.Sprintf(" %q", d.reason)
 	}

@@ -19,7 +19,7 @@ var policy = supervisor.Policy{
 	supervisor.On(supervisor.Is(errUnknownCustomer), supervisor.Park("customer is not known yet")),
 	supervisor.On(supervisor.Is(errBusy), supervisor.Retry(supervisor.Quick()).Times(5), supervisor.Park("downstream is away")),
 	supervisor.On(supervisor.As[*net.OpError]().And(supervisor.Topic("orders")), supervisor.Retry(supervisor.Every(time.Minute)).For(time.Hour), supervisor.Escalate()),
-	supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(time.Second)).Times(3), supervisor.Skip()),
+	supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(time.Second)).Times(3), supervisor.DeadLetter("orders.dlt")),
 	supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{})),
 }
 
@@ -30,8 +30,9 @@ func ExamplePolicy_Explain() {
 	// 1. error is "unknown customer": Park "customer is not known yet"
 	// 2. error is "downstream is busy": Retry after 200ms, 400ms, 800ms, 1.6s, … up to 1m (full jitter), 5 times; then Park "downstream is away" (after a panic, Retry is carried out as Restart)
 	// 3. error is a *net.OpError and topic orders: Retry after 1m, for 1h; then Escalate (after a panic, Retry is carried out as Restart)
-	// 4. panic: Restart after 1s, 3 times; then Skip
+	// 4. panic: Restart after 1s, 3 times; then DeadLetter to orders.dlt
 	// 5. any failure: Retry after 10s, 1m40s, 16m40s, then 1h, for ever
+	// a dead letter that cannot be written: Retry after 10s, 1m40s, 16m40s, then 1h, for ever
 }
 
 // A policy is tested as a table, without a consumer: the failures of one record in, the decisions out.
@@ -44,7 +45,7 @@ func ExamplePolicy_Decide() {
 	// failure 1 Restart 1s left: 2
 	// failure 2 Restart 1s left: 1
 	// failure 3 Restart 1s left: 0
-	// failure 4 Skip 0s left: -1
+	// failure 4 DeadLetter 0s left: -1
 }
 
 // All faults of a policy are reported together, each with its remedy.

@@ -19,13 +19,18 @@ func (p Policy) Explain() string {
 	}
 	var s strings.Builder
 	panics, all := true, false // do failures, do panics get as far as the next rule?
+	letters := len(p.Targets()) > 0
 	for i, r := range p {
 		fmt.Fprintf(&s, "%d. %s: %s\n", i+1, r.heading(), r.explain(panics))
 		panics = panics && !r.On.covers(Panic())
+		letters = letters && !r.On.forLetters()
 		all = all || r.On.covers(Matcher{}) // only Any covers the matcher of nothing
 	}
 	if !all {
 		fmt.Fprintf(&s, "otherwise: %s\n", defaultRule.explain(panics))
+	}
+	if letters {
+		fmt.Fprintf(&s, "a dead letter that cannot be written: %s\n", defaultRule.explain(false))
 	}
 	return s.String()
 }

@@ -122,6 +122,10 @@ func (s *supervisor) claimFault(c *claim, failure messages.Failure, at *repair, 
 // carryOut does what was decided.
 func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 	c.pending = nil
+	if d.Action == messages.ActionDeadLetter {
+		s.deadLetterThenSkip(c, p, d)
+		return
+	}
 	if d.Action == messages.ActionSkip && p.failure.Offset >= 0 && s.set.Store {
 		s.advanceThenSkip(c, p, d)
 		return

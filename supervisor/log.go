@@ -80,11 +80,13 @@ func describe(f *messages.Failure, d messages.Decision) string {
 			return fmt.Sprintf("no record is given up for it, and it is tried again after %v; %s", d.Delay, waits)
 		}
 		return fmt.Sprintf("no record is given up for it; %s goes on", where)
+	case messages.ActionDeadLetter:
+		return fmt.Sprintf("it is written to %s and committed; %s goes on", d.Target, where)
 	case messages.ActionPark:
 		if d.Delay > 0 { // fenced
 			return fmt.Sprintf("%s stands (%s), and goes on by itself after %v; other partitions go on (RetryHead ends the wait)", where, d.Reason, d.Delay)
 		}
-		return fmt.Sprintf("%s is parked (%s): it stands until RetryHead or SkipHead, other partitions go on", where, d.Reason)
+		return fmt.Sprintf("%s is parked (%s): it stands until RetryHead, SkipHead or DeadLetterHead, other partitions go on", where, d.Reason)
 	case messages.ActionEscalate:
 		return "the consumer drains, leaves its group, and fails"
 	}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/ottla-go/ottla/messages"
@@ -82,6 +83,11 @@ func (m Matcher) matches(f *messages.Failure) (yes bool) {
 		}
 	}
 	return len(m.tests) > 0
+}
+
+// forLetters says whether one of m's tests is for just the class of dead letters that cannot be written.
+func (m Matcher) forLetters() bool {
+	return slices.ContainsFunc(m.tests, func(t test) bool { return t.what == messages.ClassDeadLetter })
 }
 
 // covers says whether all that other matches is matched by m, as far as that can be told: each of m's tests covers one of

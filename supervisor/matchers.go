@@ -35,8 +35,8 @@ func class(text string, c messages.Class) Matcher {
 		covers: func(other test) bool { return other.what == c },
 		what:   c,
 	}
-	if c < messages.ClassHandler || c > messages.ClassActorStopped {
-		t.fault = text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassActorStopped"
+	if c < messages.ClassHandler || c > messages.ClassDeadLetter {
+		t.fault = text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassDeadLetter"
 	}
 	return matcher(t)
 }

@@ -65,7 +65,10 @@ func (p Policy) Validate() error {
 
 // covering is the first rule that leaves nothing for a later one on m; -1: none.
 func (p Policy) covering(m Matcher) int {
-	return slices.IndexFunc(p, func(earlier Rule) bool { return len(earlier.On.faults()) == 0 && earlier.On.covers(m) })
+	return slices.IndexFunc(p, func(earlier Rule) bool {
+		return len(earlier.On.faults()) == 0 && earlier.On.covers(m) &&
+			(earlier.On.forLetters() || !m.forLetters()) // see Rule.applies
+	})
 }
 
 // faults are those of the rule's steps.
@@ -74,7 +77,11 @@ func (r Rule) faults() []error {
 		return []error{errors.New("has no steps: add a directive, for example Retry(Backoff{})")}
 	}
 	var faults []error
+	own := r.On.forLetters()
 	for k, d := range r.Do {
+		if own && d.givesUp() {
+			faults = append(faults, fmt.Errorf("step %d (%s): a dead letter that cannot be written would be lost, or could again not be written: use Retry, Park or Escalate", k+1, d.action))
+		}
 		for _, err := range d.faults(k == len(r.Do)-1) {
 			faults = append(faults, fmt.Errorf("step %d (%s): %w", k+1, d.action, err))
 		}
@@ -87,16 +94,19 @@ func (d Directive) faults(last bool) []error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if d.action == 0 {
-		fault("is a zero Directive: use Retry, Restart, Skip, Park or Escalate")
+		fault("is a zero Directive: use Retry, Restart, Skip, DeadLetter, Park or Escalate")
 		return faults
 	}
 	faults = append(faults, d.budget.faults(last)...)
 	switch {
 	case last || len(faults) > 0:
-	case d.action == messages.ActionSkip:
-		fault("a skipped record does not fail again, so that the steps behind it are never reached: make Skip the last step")
+	case d.action == messages.ActionSkip, d.action == messages.ActionDeadLetter:
+		fault("a record that was given up does not fail again, so that the steps behind it are never reached: make %v the last step", d.action)
 	case !d.budget.any():
 		faults = append(faults, errNoBudget)
+	}
+	if d.action == messages.ActionDeadLetter && d.to == "" {
+		fault("DeadLetter(\"\") names no place: name the topic")
 	}
 	if d.waits() {
 		faults = append(faults, d.backoff.faults()...)
@@ -117,6 +127,20 @@ func (p Policy) Uses(action messages.Action) bool {
 		}
 	}
 	return false
+}
+
+// Targets are the places to which any step dead-letters, each once.
+func (p Policy) Targets() []string {
+	var places []string
+	for _, r := range p {
+		for _, d := range r.Do {
+			if d.action == messages.ActionDeadLetter {
+				places = append(places, d.to)
+			}
+		}
+	}
+	slices.Sort(places)
+	return slices.Compact(places)
 }
 
 // Topics are those that a [Topic] of any rule names, each once.

@@ -48,6 +48,15 @@ func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
 		{"and nothing", Policy{On(Any().And(Matcher{}), Skip())}, [][]string{{"rule 1 (any failure and no matcher)", "make the rule with On("}}},
 		{"part of a topic", Policy{On(Topic("a", "b"), Skip()), On(Topic("b").And(Panic()), Skip())},
 			[][]string{{"rule 2 (topic b and panic)", "never reached", "rule 1 (topic a or b)"}}},
+		{"dead letter", Policy{On(Any(), DeadLetter("").Times(1), Skip())}, [][]string{
+			{"step 1 (DeadLetter)", "does not fail again", "make DeadLetter the last step"}, {"step 1 (DeadLetter)", "names no place", "name the topic"},
+		}},
+		{"dead letter of a dead letter", Policy{
+			On(Any(), DeadLetter("x")), On(Class(messages.ClassDeadLetter), DeadLetter("y")), On(Class(messages.ClassDeadLetter), Skip()),
+		}, [][]string{
+			{"rule 2", "step 1 (DeadLetter)", "would be lost", "use Retry, Park or Escalate"},
+			{"rule 3", "never reached", "rule 2"}, {"rule 3", "step 1 (Skip)", "would be lost", "use Retry, Park or Escalate"},
+		}},
 		{"behind skip", Policy{On(Any(), Skip().Times(2), Park("x"))}, [][]string{{"step 1 (Skip)", "does not fail again", "make Skip the last step"}}},
 		{"behind any", Policy{On(Any(), forever), {Name: "late", On: Panic(), Do: []Directive{Skip()}}},
 			[][]string{{"rule 2 (late)", "never reached", "rule 1 (any failure)", "put this rule before"}}},
@@ -103,7 +112,7 @@ func TestPolicyUses(t *testing.T) {
 	policy := Policy{On(Panic(), Skip()), On(Any(), Restart(Backoff{}).Times(2), Park("x"))}
 	for action, want := range map[messages.Action]bool{
 		messages.ActionSkip: true, messages.ActionRestart: true, messages.ActionPark: true,
-		messages.ActionRetry: false, messages.ActionEscalate: false,
+		messages.ActionRetry: false, messages.ActionEscalate: false, messages.ActionDeadLetter: false,
 	} {
 		if got := policy.Uses(action); got != want {
 			t.Errorf("uses %v: %v", action, got)
@@ -117,6 +126,13 @@ func TestPolicyUses(t *testing.T) {
 func TestPolicyTopics(t *testing.T) {
 	p := Policy{On(Topic("b", "a"), Skip()), On(Panic().And(Topic("b", "c")), Skip()), On(Any(), Skip()), {}}
 	if got := p.Topics(); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestPolicyTargets(t *testing.T) {
+	p := Policy{On(Panic(), DeadLetter("b")), On(Decode(), Retry(Quick()).Times(1), DeadLetter("a")), On(Any(), DeadLetter("b")), {}}
+	if got := p.Targets(); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -15,6 +15,8 @@ type Link struct {
 	Membership Membership
 	Source     Source
 	Committer  Committer
+	// DeadLetters is what Settings.DeadLetters is when that is nil. Committer.Stop ends it, too.
+	DeadLetters DeadLetterWriter
 }
 
 // Connector makes the link of one supervisor incarnation. It must not block: connections are made in the

@@ -23,6 +23,8 @@ type Settings struct {
 
 	Policy   Policy
 	Strategy actor.SupervisorStrategy // in the place of the policy
+	// DeadLetters writes what the policy, or an operator, dead-letters. nil: the Link's does.
+	DeadLetters DeadLetterWriter
 
 	Records    int // high mark of one backlog, in records
 	Bytes      int // in bytes

@@ -36,7 +36,7 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) {
 		return
 	}
 	// The store is moved first, and only for the head: for a later record it would jump over all in between.
-	if err := c.mailbox.Detain(m.Offset, "a skip by "+m.By+" is under way, or has failed"); err != nil {
+	if _, err := c.mailbox.Detain(m.Offset, "a skip by "+m.By+" is under way, or has failed", messages.ClassStore); err != nil {
 		reply(err)
 		return
 	}
@@ -102,7 +102,7 @@ var (
 	errMoved = errors.New("ottla: the partition was moved or given up meanwhile")
 	// errSkipping: delivered now, the record would be handled while the store moves past it, and a handler that is faster
 	// would have its successors' progress taken back.
-	errSkipping = errors.New("ottla: a skip is under way: its answer will tell where the partition stands")
+	errSkipping = errors.New("ottla: a skip or a dead letter is under way: its answer will tell where the partition stands")
 )
 
 // advanceThenSkip moves the offset store first: a skip that only Kafka knew of would be undone by the store.
@@ -128,7 +128,7 @@ func (s *supervisor) advanceThenSkip(c *claim, p *pending, d messages.Decision) 
 			if err != nil {
 				d = messages.Decision{Action: messages.ActionRetry, Delay: time.Second, Rule: d.Rule, Step: d.Step, Left: -1}
 				p.failure.Class = messages.ClassStore
-				p.failure.Err = fmt.Errorf("the record was to be skipped, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
+				p.failure.Err = fmt.Errorf("the record was to be given up, but the offset store did not advance to %d: %w", next, errors.Join(err, p.failure.Err))
 			}
 			s.conclude(c, p, d)
 		}

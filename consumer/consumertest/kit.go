@@ -48,6 +48,10 @@ type Kit struct {
 	startErr    error
 	failStore   int
 	storeErr    error
+	failLetters int
+	letterErr   error
+	letterTime  time.Duration
+	deadLetters []messages.DeadLetter
 	leaveTime   time.Duration
 	leaveErr    error
 	blocked     []*blocked

@@ -21,6 +21,7 @@ type Delivery struct {
 
 // observe wraps the handler or the actors, so that the kit sees deliveries; nothing else is different for them.
 func (k *Kit) observe(set *supervisor.Settings) {
+	set.DeadLetters = letterbox{k, set.DeadLetters}
 	if handler := set.Handler; handler != nil {
 		set.Handler = func(ctx context.Context, r *messages.Record) error {
 			returned, err := false, error(nil)

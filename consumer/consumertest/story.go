@@ -58,6 +58,8 @@ func describeEvent(e messages.Event) string {
 		return fmt.Sprintf("%s failed, attempt %d, class %v: %s (rule %q)", e.Failure.Where(), e.Failure.Attempt, e.Failure.Class, next, d.Rule)
 	case *messages.Skipped:
 		return fmt.Sprintf("%s is skipped by %s", headText(e.Head), e.By)
+	case *messages.DeadLettered:
+		return fmt.Sprintf("%s is written to %s by %s", headText(e.Head), e.To, e.By)
 	case *messages.Parked:
 		return fmt.Sprintf("%s is parked: %s", headText(e.Head), e.Reason)
 	case *messages.Unparked:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/consumer/internal/offsets"
 	"github.com/ottla-go/ottla/supervisor"
 )
@@ -12,7 +13,7 @@ import (
 // alone knows what is done.
 func (k *claim) startByStore(ctx context.Context) (supervisor.Start, error) {
 	var pos offsets.Position
-	err := guard(ctx, func() (err error) {
+	err := actors.Guarded(ctx, func() (err error) {
 		pos, err = k.c.set.Store.Acquire(ctx, k.claim)
 		return err
 	})
@@ -67,7 +68,7 @@ func (k *claim) advance(ctx context.Context, next int64) error {
 	k.mu.Lock()
 	fence := k.fence
 	k.mu.Unlock()
-	err := guard(ctx, func() error { return store.Advance(ctx, k.claim, next, fence) })
+	err := actors.Guarded(ctx, func() error { return store.Advance(ctx, k.claim, next, fence) })
 	if err != nil {
 		return fmt.Errorf("ottla: the offset store did not advance %s/%d to %d: %w", k.claim.Topic, k.claim.Partition, next, err)
 	}

@@ -1,4 +1,4 @@
-package committer
+package actors
 
 import (
 	"context"
@@ -7,9 +7,10 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// guard runs a user's code: a panic, or runtime.Goexit, is an error. Code that does not return when ctx ends is left
+// Guarded runs user code that is called beside the actors, as an offset store is: a panic, or runtime.Goexit, is an error.
+// Code that does not return when ctx ends is left
 // behind, as an abandoned handler is: nobody could end it, and a claim's end must not wait for it.
-func guard(ctx context.Context, f func() error) error {
+func Guarded(ctx context.Context, f func() error) error {
 	answer := make(chan error, 1)
 	go func() { // a goroutine of its own, because Goexit would end ours
 		err := error(&messages.PanicError{Value: messages.Goexit})
