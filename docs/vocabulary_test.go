@@ -93,7 +93,7 @@ func TestDocsVocabulary(t *testing.T) {
 		what, text, form string
 		real             []string
 	}{
-		{"matchers, steps and backoffs", policy, "`(?:step\\.)?([A-Z]\\w+)\\([a-z]*\\)`", makers(t, "Matcher", "Directive", "Backoff")},
+		{"matchers, steps and backoffs", policy, "`(?:step\\.|a\\.)?([A-Z]\\w+)(?:\\[E\\])?\\([a-z, .]*\\)`", makers(t, "Matcher", "Directive", "Backoff")},
 		{"classes", policy, "(?m)^\\| `(Class\\w+)` \\|", classes(t)},
 		{"variables", environment, "`(KAFKA_\\w+)`", variables(t)},
 	} {
