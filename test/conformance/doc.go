@@ -89,6 +89,9 @@
 //	bad input        TestBadInputSessionTimeoutTooLong               both
 //	bad input        TestBadInputNobodyListens                       both
 //	bad input        TestInputSessionTimeoutRefused                  both
+//	dead letters     TestDeadLetters                                 both
+//	dead letters     TestDeadLetterTopicMissing                      both
+//	dead letters     TestDeadLetterRefused                           real
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
 //	static member    TestStaticMember                                both
