@@ -71,6 +71,6 @@ func (w *world) act(p *process, nth int, after time.Duration, skip bool) {
 	}); waits >= 0 {
 		nth = waits
 	}
-	time.Sleep(after)
+	time.Sleep(after) // in the schedule's bubble
 	w.order(p, all[nth%len(all)], skip)
 }

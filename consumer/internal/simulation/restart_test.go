@@ -19,7 +19,7 @@ func (w *world) restart(p *process, kill bool, away time.Duration) {
 	} else {
 		p.tell(&messages.Stop{})
 	}
-	time.Sleep(away)
+	time.Sleep(away)                             // in the schedule's bubble
 	if _, ended := p.await(0); !kill && !ended { // a handler is slow
 		rested = false
 	}
@@ -30,7 +30,7 @@ func (w *world) restart(p *process, kill bool, away time.Duration) {
 	if leads && w.eager { // it joins once more, because the group takes its former self for the leader
 		return
 	}
-	time.Sleep(5 * time.Second)
+	time.Sleep(5 * time.Second) // in the schedule's bubble
 	after := w.ledger.owned(next)
 	if !slices.Equal(before, after) {
 		w.ledger.violate("%s had %v, and its successor %s has %v", p.name, before, next.name, after)
@@ -45,7 +45,7 @@ func (w *world) restart(p *process, kill bool, away time.Duration) {
 func (w *world) rest(p *process) bool {
 	quiet := 0
 	for range 60 {
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // in the schedule's bubble
 		if w.disturbed.Load() > 0 || !w.cluster.Settled(len(w.living())) || !w.ledger.kept() || !w.store.calm() {
 			quiet = 0
 		} else if quiet++; quiet > 10 {

@@ -55,6 +55,7 @@ func (l *ledger) acquired(who *process, partition int32, r row) {
 	defer l.mu.Unlock()
 	l.notef("%s acquires %s/%d at %d with fence %d", who.name, topic, partition, r.next, r.fence)
 	if !who.dead {
+		l.partitions[partition].acquirer = who
 		s := who.seenOf(partition)
 		s.fence = r.fence
 		s.seek(r.next)
