@@ -43,12 +43,12 @@ func refusedOnce(t *testing.T, claims int32) (s *bench, all []*claim, second cha
 }
 
 // collecting waits until the loop has taken what is listed.
-func (s *bench) collecting(t *testing.T) {
+func (x *bench) collecting(t *testing.T) {
 	t.Helper()
 	eventually(t, "the loop is collecting", func() bool {
-		s.Committer.mu.Lock()
-		defer s.Committer.mu.Unlock()
-		return len(s.listed) == 0
+		x.Committer.mu.Lock()
+		defer x.Committer.mu.Unlock()
+		return len(x.listed) == 0
 	})
 }
 

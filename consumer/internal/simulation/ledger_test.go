@@ -125,7 +125,9 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	}
 	l.notef("%s owns %v", who.name, c)
 	l.counts.claims++
-	l.partitions[c.Partition].owner, l.partitions[c.Partition].leaving = who, false
+	if a := &l.partitions[c.Partition]; a.owner == nil || !a.owner.succeeds(who) {
+		a.owner, a.leaving = who, false
+	}
 	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
 	n.fence, n.wanted = old.fence, old.wanted
 	who.seen[c.Partition] = n

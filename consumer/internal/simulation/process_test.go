@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,13 @@ func (p *process) isDead() bool {
 // excused: what it does beside the owner is not its fault. A second process with its instance id takes its place in the
 // group at once; it learns of that by its next heartbeat (KIP-345).
 func (p *process) excused() bool { return p.rival || p.gate.dazed() }
+
+// succeeds: it has taken the place of another process in the group, by its instance id. What that one is assigned is an old
+// assignment, which it finds when it goes on after a pause.
+func (p *process) succeeds(other *process) bool {
+	all := p.world.all
+	return p.instance != "" && p.instance == other.instance && slices.Index(all, p) > slices.Index(all, other)
+}
 
 // end: it has ended, told to or not.
 func (p *process) end(err error) {

@@ -49,7 +49,19 @@ func (w *world) rest(p *process) bool {
 		if w.disturbed.Load() > 0 || !w.cluster.Settled(len(w.living())) || !w.ledger.kept() || !w.store.calm() {
 			quiet = 0
 		} else if quiet++; quiet > 10 {
-			return slices.Contains(w.living(), p)
+			return slices.Contains(w.living(), p) && w.ledger.belongs(p)
+		}
+	}
+	return false
+}
+
+// belongs: the process was told that it is a member. Of one that was not, the join may be still on its way.
+func (l *ledger) belongs(p *process) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, who := range l.processes {
+		if who == p {
+			return true
 		}
 	}
 	return false

@@ -128,9 +128,6 @@ const patience = 15 * time.Minute
 func (w *world) calm() {
 	w.ledger.note("-- peace")
 	w.peace.Store(true)
-	if len(w.living()) == 0 {
-		w.join()
-	}
 	if w.store != nil { // whoever was fenced, and has nothing to save, does not know it
 		w.store.set(func() { w.store.failed, w.store.unsure = 0, 0 })
 		for p := range w.partitions {
@@ -138,6 +135,9 @@ func (w *world) calm() {
 		}
 	}
 	for began := time.Now(); ; { // not at once: who was paused until now has not looked at its clock yet
+		if len(w.living()) == 0 { // the last one may learn only now that a second process, which is gone, has fenced it
+			w.join()
+		}
 		time.Sleep(100 * time.Millisecond)
 		open := w.ledger.settled(w.keeps)
 		if open == "" {
