@@ -86,23 +86,23 @@ func TestOddRecords(t *testing.T) {
 
 // TestOddRecordsAreCounted: a header that holds nothing takes two bytes on the wire and 56 in memory. Records that consist
 // of such headers count for what they take, or a backlog that is bounded in bytes takes any number of them, and the process
-// does not outlive a producer that makes a mistake. Here each takes 200 KB and counts for 5.6 MB: two of them fill a backlog
-// of 8 MiB.
+// does not outlive a producer that makes a mistake. Here each takes 40 KB and counts for 1.1 MB: two of them fill a backlog
+// of 2 MiB.
 func TestOddRecordsAreCounted(t *testing.T) {
-	const records, most = 30, 4 // two, and what one response brings in addition
+	const records, most = 12, 4 // two, and what one response brings in addition
 	k := cluster(t)
 	topic := k.topic(1)
 	client := k.client(kgo.ProducerBatchCompression(kgo.NoCompression()))
 	defer client.Close()
 	for range records {
-		put(t, client, &kgo.Record{Topic: topic, Headers: make([]kgo.RecordHeader, 100_000)})
+		put(t, client, &kgo.Record{Topic: topic, Headers: make([]kgo.RecordHeader, 20_000)})
 	}
 	g := newGate()
 	defer g.release()
 	var got seen
 	cfg := k.config("a", "g-"+topic, topic)
-	cfg.Backlog.Bytes = 8 << 20
-	cfg.Fetch.PartitionBytes = 256 << 10
+	cfg.Backlog.Bytes = 2 << 20
+	cfg.Fetch.PartitionBytes = 48 << 10
 	cfg.Handler = func(ctx context.Context, rec *consumer.Record) error {
 		<-g.open
 		return got.handle(ctx, rec)
