@@ -170,10 +170,10 @@ func (p *process) isDead() bool {
 func (p *process) excused() bool { return p.rival || p.gate.dazed() }
 
 // succeeds: it has taken the place of another process in the group, by its instance id. What that one is assigned is an old
-// assignment, which it finds when it goes on after a pause.
+// assignment, which it finds when it goes on after a pause. One that is told to end, or has ended, leaves the place to anybody.
 func (p *process) succeeds(other *process) bool {
 	all := p.world.all
-	return p.instance != "" && p.instance == other.instance && slices.Index(all, p) > slices.Index(all, other)
+	return !p.gone && p.instance != "" && p.instance == other.instance && slices.Index(all, p) > slices.Index(all, other)
 }
 
 // end: it has ended, told to or not.

@@ -36,7 +36,11 @@ func (s *seen) next(r *messages.Record, all []int64) (why string) {
 	case r.Offset == s.skipped:
 		why = ", which was skipped"
 	case s.wanted >= 0:
-		if i, _ := slices.BinarySearch(all, s.wanted); i == len(all) || all[i] != r.Offset {
+		i, _ := slices.BinarySearch(all, s.wanted)
+		if i < len(all) && all[i] != r.Offset && (all[i] == s.skipped || s.orders > 0) { // an operator has had that one skipped
+			i++
+		}
+		if i == len(all) || all[i] != r.Offset {
 			why = fmt.Sprintf(" after a seek to %d, which is index %d of the log", s.wanted, i)
 		}
 	case r.Offset < s.last:
