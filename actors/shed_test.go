@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,13 @@ func (r *rig) reopened(offset int64) (seek uint64) {
 	return 0
 }
 
+// told is what the supervisor was told.
+func (r *rig) told() (all []Report) {
+	synctest.Wait()
+	r.locked(func() { all = slices.Clone(r.reports) })
+	return all
+}
+
 func (r *rig) unpark(offset int64) {
 	r.t.Helper()
 	if err := r.box.RetryHead(offset); err != nil {
@@ -75,8 +83,8 @@ func TestALongParkShedsItsTail(t *testing.T) {
 		if own := int64(from(10).Size(0)); s.Bytes != own || r.set.Budget.Used() != own {
 			t.Errorf("%d bytes, %d of the total, want %d", s.Bytes, r.set.Budget.Used(), own)
 		}
-		if len(r.reports) != 1 || r.reports[0].Shed == nil || *r.reports[0].Shed != (Shed{11, 2, int(2 * s.Bytes)}) {
-			t.Errorf("reports %+v", r.reports)
+		if told := r.told(); len(told) != 1 || told[0].Shed == nil || *told[0].Shed != (Shed{11, 2, int(2 * s.Bytes)}) {
+			t.Errorf("reports %+v", told)
 		}
 		r.wantCommitted(10)
 		r.deliver(15, 16) // was under way
@@ -85,8 +93,9 @@ func TestALongParkShedsItsTail(t *testing.T) {
 		}
 		r.unpark(10)
 		r.said("10/1")
-		if r.wakes == 0 || r.box.Room() <= 0 {
-			t.Errorf("%d wakes, room %d: the source does not know that it goes on", r.wakes, r.box.Room())
+		wakes := 0
+		if r.locked(func() { wakes = r.wakes }); wakes == 0 || r.box.Room() <= 0 {
+			t.Errorf("%d wakes, room %d: the source does not know that it goes on", wakes, r.box.Room())
 		}
 		if s := r.box.Snapshot(); s.Head != 11 || s.Shed != 0 || s.Lag != 989 {
 			t.Errorf("it stands at %d, shed %d, lag %d", s.Head, s.Shed, s.Lag)
@@ -256,8 +265,8 @@ func TestShedAndGone(t *testing.T) {
 		r.unpark(0)
 		r.box.Failed(r.seek, errors.New("out of range"))
 		synctest.Wait()
-		if n := len(r.reports); n != 2 || r.reports[1].Source == nil || r.reports[1].Offset != 4 {
-			t.Errorf("reports %+v, want one of the source, at 4", r.reports)
+		if told := r.told(); len(told) != 2 || told[1].Source == nil || told[1].Offset != 4 {
+			t.Errorf("reports %+v, want one of the source, at 4", told)
 		}
 	})
 }
@@ -299,7 +308,8 @@ func TestShedWakesTheNeighbours(t *testing.T) {
 		r.set.Budget = NewBudget(1_000_000)
 		r.set.Bytes = 1_000_000
 		r.parks()
-		small := feed(r.set.Budget)
+		small, woken := feed(r.set.Budget), false
+		small.set.Wake = func() { r.locked(func() { woken = true }) }
 		small.fetch(260_000) // above its equal part
 		var tail samples
 		for o := range int64(3000) {
@@ -310,12 +320,14 @@ func TestShedWakesTheNeighbours(t *testing.T) {
 		if room := small.Room(); room != 0 {
 			t.Fatalf("room for %d bytes, want none: the total is used up", room)
 		}
-		small.woken = false
+		r.locked(func() { woken = false })
 		time.Sleep(time.Minute)
 		r.reopened(1)
-		if !small.woken || small.Room() < leastRoom {
-			t.Errorf("woken %v, room for %d bytes", small.woken, small.Room())
-		}
+		r.locked(func() {
+			if !woken || small.Room() < leastRoom {
+				t.Errorf("woken %v, room for %d bytes", woken, small.Room())
+			}
+		})
 	})
 }
 
