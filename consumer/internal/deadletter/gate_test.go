@@ -80,15 +80,21 @@ func gate(t *testing.T, w *world, create func(context.Context, []string) error, 
 	}
 }
 
+// pass lets virtual time pass, with everything that is due in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestTheGroupIsJoinedWhenTheTopicsAreThere(t *testing.T) {
 	w := &world{topics: map[string]error{"a": nil, "b": nil}, down: errors.New("no broker answers")}
 	gate(t, w, nil, func(g *Gate) {
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if w.started != 0 || w.asked < 9 || w.asked > 12 || w.ended != nil || w.notices[0] == nil {
 			t.Errorf("started %d, asked %d times in 10 s, ended %v, notices %v", w.started, w.asked, w.ended, w.notices)
 		}
 		w.note(func() { w.down = nil })
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if w.started != 1 || w.notices[len(w.notices)-1] != nil {
 			t.Errorf("started %d, notices %v", w.started, w.notices)
 		}
@@ -111,7 +117,7 @@ func TestTopicsThatAreMissingEndTheConsumer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &world{topics: c.topics}
 			gate(t, w, nil, func(*Gate) {
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				if w.started != 0 || w.ended == nil || w.asked != 1 {
 					t.Fatalf("started %d, asked %d times, ended %v", w.started, w.asked, w.ended)
 				}
@@ -139,7 +145,7 @@ func TestTopicsThatAreMissingAreCreated(t *testing.T) {
 		return nil
 	}
 	gate(t, w, create, func(*Gate) {
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if w.started != 1 || tries != 3 || w.ended != nil {
 			t.Errorf("started %d after %d tries, ended %v", w.started, tries, w.ended)
 		}
@@ -154,7 +160,7 @@ func TestAnEndBeforeTheTopicsAreKnown(t *testing.T) {
 			t.Errorf("left %d, %v: there was nothing to leave", w.left, err)
 		}
 		w.note(func() { w.down = nil })
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if w.started != 0 || w.ended != nil {
 			t.Errorf("started %d, ended %v", w.started, w.ended)
 		}

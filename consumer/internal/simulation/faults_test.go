@@ -114,7 +114,7 @@ var faults = []weakness{
 	// Operators.
 	{"an operator's skip is of whatever is the head by then", []planted.Edit{
 		{verdict, "\tcase head != offset:\n\t\treturn &HeadError{Want: offset, Have: head}\n", ""},
-		{verdict, "\t\tm.giveUp(offset)\n\t\tm.push(true)", "\t\tm.giveUp(m.backlog.Next())\n\t\tm.push(true)"},
+		{verdict, "\t\tm.giveUp(offset, count)\n\t\tm.push(true)", "\t\tm.giveUp(m.backlog.Next(), count)\n\t\tm.push(true)"},
 	}},
 	{"what is fetched ends a park", []planted.Edit{
 		{backlog, "\tb.state = assigned\n", "\tb.state, b.gate = assigned, Gate{}\n"},

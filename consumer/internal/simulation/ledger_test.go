@@ -125,9 +125,7 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	}
 	l.notef("%s owns %v", who.name, c)
 	l.counts.claims++
-	if a := &l.partitions[c.Partition]; a.owner == nil || !a.owner.succeeds(who) {
-		a.owner, a.leaving = who, false
-	}
+	l.partitions[c.Partition].owner, l.partitions[c.Partition].leaving = who, false
 	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
 	n.fence, n.wanted = old.fence, old.wanted
 	who.seen[c.Partition] = n
@@ -235,7 +233,7 @@ func (l *ledger) commit(partition int32, next int64, member string, generation i
 		l.violatef("%s commits %s/%d at %d, and %d is not finished", name, topic, partition, next, all[a.front])
 	}
 	// With a store, where a claim starts is reported as soon as it is acquired, and its event comes a moment later.
-	if who != a.owner && (!stored || who != a.acquirer) {
+	if who != a.owner && (!stored || who != a.acquirer) && !who.shares(a.owner) {
 		owner := "nobody"
 		if a.owner != nil {
 			owner = a.owner.name

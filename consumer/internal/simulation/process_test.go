@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -169,11 +168,10 @@ func (p *process) isDead() bool {
 // group at once; it learns of that by its next heartbeat (KIP-345).
 func (p *process) excused() bool { return p.rival || p.gate.dazed() }
 
-// succeeds: it has taken the place of another process in the group, by its instance id. What that one is assigned is an old
-// assignment, which it finds when it goes on after a pause. One that is told to end, or has ended, leaves the place to anybody.
-func (p *process) succeeds(other *process) bool {
-	all := p.world.all
-	return !p.gone && p.instance != "" && p.instance == other.instance && slices.Index(all, p) > slices.Index(all, other)
+// shares: both have the same place in the group, by their instance id. Whose it is, the coordinator knows: the commits of the
+// other are refused. The other may be told of an old assignment when it goes on after a pause, and be taken for the owner.
+func (p *process) shares(other *process) bool {
+	return p != nil && other != nil && p.instance != "" && p.instance == other.instance
 }
 
 // end: it has ended, told to or not.
