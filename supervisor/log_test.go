@@ -19,7 +19,7 @@ func TestAFailuresLineSaysWhoEndsTheWait(t *testing.T) {
 		ended bool // a second later
 	}{
 		{"fenced", messages.ErrFenced, "goes on by itself after 1s", true},
-		{"parked", errBoom, "stands until RetryHead or SkipHead", false},
+		{"parked", errBoom, "stands until RetryHead, SkipHead or DeadLetterHead", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := &consumertest.Store{}
