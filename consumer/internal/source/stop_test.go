@@ -146,7 +146,7 @@ func TestLaneRetires(t *testing.T) {
 			})
 		}
 		s.Close(b.claim)
-		eventually(t, 5*time.Second, "the lane is gone", func() bool { return lanes() == 0 && len(strays()) == 1 }) // the router
+		eventually(t, 5*time.Second, "the lane is gone", func() bool { return lanes() == 0 && len(strays()) == 2 }) // the router and the watch
 	}
 	fill(t, c.ListenAddrs(), 10, 1, 10)
 	again := openBox(t, s, 0, 0, mib, nil)
