@@ -101,7 +101,7 @@ func (l *ledger) begins(k *tenure, offset int64, attempt int) {
 	for _, o := range a.running {
 		switch {
 		case o.ended() || k.ended():
-		case o.p.astray > 1 || k.p.astray > 1:
+		case o.p.strays() || k.p.strays():
 			l.strays++ // a heartbeat was taken for a sign that the group has the join: what the design does not cover
 		default:
 			l.violate("two handlers", "p%d handles %d@%d while p%d handles %d", k.p.no, k.partition, offset, o.p.no, o.flight.offset)

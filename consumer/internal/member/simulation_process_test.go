@@ -107,6 +107,9 @@ func (p *proc) after(d time.Duration, f func()) (a *appointment) {
 	return a
 }
 
+// strays: two joins in a row have not arrived; or one, and the process, which does not run, did not send the second.
+func (p *proc) strays() bool { return p.astray > 1 || p.astray == 1 && p.frozen > p.s.now }
+
 // freeze stops the process, as SIGSTOP does; asleep: with its machine, whose monotonic clock stands still.
 func (p *proc) freeze(d time.Duration, asleep bool) {
 	if p.s.now < p.frozen {
