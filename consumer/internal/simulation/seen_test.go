@@ -87,6 +87,9 @@ func (l *ledger) stores(who *process, partition int32, offset int64, how string)
 	if a.front < len(all) && offset > all[a.front] {
 		l.violatef("%s %s %s/%d@%d in the store, and %d before it is not done", who.name, how, topic, partition, offset, all[a.front])
 	}
+	if s := who.seenOf(partition); s.wanted >= 0 && s.wanted <= offset { // skipped before anything was handled since the seek
+		s.wanted = offset + 1
+	}
 	l.leaves(partition, offset)
 	a.furthest = max(a.furthest, offset+1)
 }
