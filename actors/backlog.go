@@ -222,14 +222,11 @@ func (b *Backlog) Head() (t Taken, ok bool) {
 
 // Pins answers the head if it is parked and pins its fetch: nothing has copied it, because it has not failed here.
 func (b *Backlog) Pins() (t Taken, ok bool) {
-	if b.gate.Kind != Parked || b.state != assigned || b.length == 0 {
+	t, ok = b.Head()
+	if !ok || b.gate.Kind != Parked || t.Again() != nil {
 		return Taken{}, false
 	}
-	e := b.at(0)
-	if e.state != waiting || e.from.again != nil {
-		return Taken{}, false
-	}
-	return b.taken(e), true
+	return t, true
 }
 
 // Own puts a copy of it in its place, unless it has gone, or is in flight, by now.

@@ -18,7 +18,10 @@ func Props(m *Mailbox) *actor.Props {
 // guard runs user code in a goroutine of its own and waits for it, where neither a panic nor a Goexit may reach
 // protoactor: in Stopping and Stopped they would leave an actor that never ends, in Restarting one that is
 // neither old nor new.
-func guard(code func()) (failure *messages.PanicError) {
+func guard(code func()) (failure *messages.PanicError) { return <-guarded(code) }
+
+// guarded runs code in a goroutine of its own; the channel tells how it has ended, nil: it has returned.
+func guarded(code func()) <-chan *messages.PanicError {
 	ended := make(chan *messages.PanicError, 1)
 	go func() {
 		returned := false
@@ -35,7 +38,7 @@ func guard(code func()) (failure *messages.PanicError) {
 		code()
 		returned = true
 	}()
-	return <-ended
+	return ended
 }
 
 // handlerActor is the partition actor of those who have a handler.
