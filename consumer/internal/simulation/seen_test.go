@@ -37,9 +37,6 @@ func (s *seen) next(r *messages.Record, all []int64) (why string) {
 		why = ", which was skipped"
 	case s.wanted >= 0:
 		i, _ := slices.BinarySearch(all, s.wanted)
-		if i < len(all) && all[i] != r.Offset && (all[i] == s.skipped || s.orders > 0) { // an operator has had that one skipped
-			i++
-		}
 		if i == len(all) || all[i] != r.Offset {
 			why = fmt.Sprintf(" after a seek to %d, which is index %d of the log", s.wanted, i)
 		}
