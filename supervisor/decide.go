@@ -50,7 +50,6 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages.Decision {
 	index, rule := p.find(t, f)
 	steps := rule.steps()
-	t.counts(index, len(steps))
 	if !t.begun {
 		t.begun = true
 		t.carry(index, steps, f.Attempt)

@@ -64,7 +64,7 @@ func (t *Tally) note(rule, step int, d Directive, f *messages.Failure) {
 		return
 	}
 	if t.windows == nil {
-		t.windows = t.Renew().windows
+		t.Renew()
 	}
 	key := [2]int{rule, step}
 	t.windows.recent[key] = d.budget.note(t.windows.recent[key], f.Last)
@@ -75,7 +75,7 @@ func (t *Tally) current(rule int, steps []Directive, f *messages.Failure) int {
 	last := len(steps) - 1
 	applied := t.counts(rule, len(steps))
 	for k, d := range steps[:last] {
-		if !d.budget.any() || !d.budget.spent(applied[k], t.recent(rule, k), f) {
+		if !d.budget.spent(applied[k], t.recent(rule, k), f) {
 			return k
 		}
 	}

@@ -14,8 +14,10 @@ func send[T any](ctx context.Context, c Conn, addr string, f func(Conn) (T, erro
 	stop := context.AfterFunc(ctx, c.Kill)
 	v, err = f(c)
 	intact = stop() && err == nil // the end of ctx may have overtaken a good answer
-	if b, ok := c.(*Broker); ok && err != nil && b.Refused() != nil {
-		err = b.Refused()
+	if b, ok := c.(*Broker); ok && err != nil {
+		if refused := b.Refused(); refused != nil {
+			err = refused
+		}
 	}
 	switch {
 	case err == nil:

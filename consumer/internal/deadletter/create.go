@@ -18,10 +18,9 @@ func (w *Writer) Create(ctx context.Context, cluster Cluster, consumed, missing 
 	}
 	partitions := int32(-1) // the brokers' own number, where none is there yet
 	for _, t := range m.Topics {
-		partitions = max(partitions, int32(len(t.Partitions)))
-	}
-	if partitions == 0 {
-		partitions = -1
+		if n := int32(len(t.Partitions)); n > 0 {
+			partitions = max(partitions, n)
+		}
 	}
 	config := w.config
 	config.Metadata.Full = true // an administrator of sarama's asks for it
