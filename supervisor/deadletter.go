@@ -88,22 +88,13 @@ func (s *supervisor) deadLetterHead(c *claim, m *messages.DeadLetterHead) {
 		}
 		return func() {
 			c.skipping = false
-			if written {
-				s.deadLettered(m.Head, l)
+			if !written {
+				reply(fmt.Errorf("ottla: the dead letter to %s could not be written, the record is kept: %w", m.To, err))
+				return
 			}
-			switch {
-			case !written:
-				err = fmt.Errorf("ottla: the dead letter to %s could not be written, the record is kept: %w", m.To, err)
-			case err == nil:
-				if err = c.mailbox.DeadLetterHead(m.Offset); err == nil {
-					s.revive(c)
-					c.start.now()
-				}
-			case errors.Is(err, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
-				err = fmt.Errorf("%w: it is acquired again; ask once more, the dead letter is written twice then", err)
-				s.lookUp(c)
-			}
-			reply(err)
+			s.deadLettered(m.Head, l)
+			giveUp := func() error { return c.mailbox.DeadLetterHead(m.Offset) }
+			reply(s.leaves(c, err, giveUp, "ask once more, the dead letter is written twice then"))
 		}
 	})
 }

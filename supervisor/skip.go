@@ -26,13 +26,11 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) {
 		err := c.mailbox.SkipHead(m.Offset)
 		if err == nil {
 			s.publish(&messages.Skipped{Head: m.Head, By: m.By})
-			s.revive(c)
-			c.start.now()
 		}
 		return err
 	}
 	if !s.set.Store {
-		reply(skip())
+		reply(s.leaves(c, nil, skip, ""))
 		return
 	}
 	// The store is moved first, and only for the head: for a later record it would jump over all in between.
@@ -45,16 +43,27 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) {
 		err := s.advance(c, m.Offset+1)
 		return func() {
 			c.skipping = false
-			switch {
-			case err == nil:
-				err = skip()
-			case errors.Is(err, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
-				err = fmt.Errorf("%w: it is acquired again; ask for the skip once more", err)
-				s.lookUp(c)
-			}
-			reply(err)
+			reply(s.leaves(c, err, skip, "ask for the skip once more"))
 		}
 	})
+}
+
+// leaves has the head leave by an operator's word, which giveUp carries out, once the offset store has been moved past it;
+// advanced is what came of that, and then is what to do where it was fenced.
+func (s *supervisor) leaves(c *claim, advanced error, giveUp func() error, then string) error {
+	switch {
+	case errors.Is(advanced, messages.ErrFenced) && !c.leaving: // the next command would meet the same fence
+		s.lookUp(c)
+		return fmt.Errorf("%w: it is acquired again; %s", advanced, then)
+	case advanced != nil:
+		return advanced
+	}
+	err := giveUp()
+	if err == nil {
+		s.revive(c)
+		c.start.now()
+	}
+	return err
 }
 
 // skippable says why the head cannot be skipped now. Where it is not known where the claim stands, the operator has seen
