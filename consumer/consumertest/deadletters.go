@@ -20,9 +20,7 @@ func (k *Kit) DeadLetters() []messages.DeadLetter {
 // FailDeadLetters makes the next n writes of a dead letter fail with err, in the place of reaching Config.DeadLetters or
 // the kit's own list; n < 0: all, until the next call.
 func (k *Kit) FailDeadLetters(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failLetters, k.letterErr = n, err
+	k.fail(&k.failLetters, n, err)
 }
 
 // DeadLetterTime is how long writing a dead letter takes from now on. Default: no time.
@@ -41,7 +39,7 @@ type letterbox struct {
 // WriteDeadLetter implements supervisor.DeadLetterWriter.
 func (b letterbox) WriteDeadLetter(ctx context.Context, l *messages.DeadLetter) error {
 	b.k.mu.Lock()
-	takes, err := b.k.letterTime, spend(&b.k.failLetters, b.k.letterErr)
+	takes, err := b.k.letterTime, b.k.failLetters.spend()
 	b.k.mu.Unlock()
 	if takes > 0 {
 		timer := time.NewTimer(takes)

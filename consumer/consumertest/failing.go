@@ -8,9 +8,7 @@ import (
 // FailCommits makes the next n offset commits fail with err; n < 0: all, until the next call. Each is tried again after
 // 100 ms, doubling up to 1 s, while its claim is open.
 func (k *Kit) FailCommits(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failCommits, k.commitErr = n, err
+	k.fail(&k.failCommits, n, err)
 }
 
 // CommitTime is how long a commit takes from now on. Default: no time.
@@ -24,34 +22,30 @@ func (k *Kit) CommitTime(d time.Duration) {
 func (k *Kit) committing() (time.Duration, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.commitTime, spend(&k.failCommits, k.commitErr)
+	return k.commitTime, k.failCommits.spend()
 }
 
 // FailStarts makes the next n look-ups of where a claim begins fail with err; n < 0: all, until the next call.
 func (k *Kit) FailStarts(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failStarts, k.startErr = n, err
+	k.fail(&k.failStarts, n, err)
 }
 
 func (k *Kit) starting() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return spend(&k.failStarts, k.startErr)
+	return k.failStarts.spend()
 }
 
 // FailStore makes the next n calls of the Config's offset store fail with err, Acquire and Advance alike, in the place of
 // reaching it; n < 0: all, until the next call. A handler's own transaction is not among them: see [Store.FailSaves].
 func (k *Kit) FailStore(n int, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.failStore, k.storeErr = n, err
+	k.fail(&k.failStore, n, err)
 }
 
 func (k *Kit) storing() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return spend(&k.failStore, k.storeErr)
+	return k.failStore.spend()
 }
 
 // LeaveTakes says how long the group takes to answer a leave, and what. Default: nothing, at once.
@@ -67,14 +61,27 @@ func (k *Kit) leaving() (time.Duration, error) {
 	return k.leaveTime, k.leaveErr
 }
 
-func spend(n *int, err error) error {
-	if *n == 0 {
+// failing is what is to fail, how often, and with what.
+type failing struct {
+	left int // < 0: until somebody says otherwise
+	err  error
+}
+
+func (k *Kit) fail(what *failing, n int, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	*what = failing{n, err}
+}
+
+// spend needs the lock of whoever has it.
+func (f *failing) spend() error {
+	if f.left == 0 {
 		return nil
 	}
-	if *n > 0 {
-		*n--
+	if f.left > 0 {
+		f.left--
 	}
-	return err
+	return f.err
 }
 
 // Expel ends the membership for good, as a group does that refuses the member: everything is lost.

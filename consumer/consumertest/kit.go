@@ -41,15 +41,11 @@ type Kit struct {
 	partitions []*Partition
 	sequence   uint64
 
-	failCommits int
-	commitErr   error
+	failCommits failing
 	commitTime  time.Duration
-	failStarts  int
-	startErr    error
-	failStore   int
-	storeErr    error
-	failLetters int
-	letterErr   error
+	failStarts  failing
+	failStore   failing
+	failLetters failing
 	letterTime  time.Duration
 	deadLetters []messages.DeadLetter
 	leaveTime   time.Duration

@@ -16,10 +16,8 @@ type Store struct {
 	mu       sync.Mutex
 	at       map[place]*position
 	acquired int
-	failures int
-	err      error
-	unsaved  int
-	saveErr  error
+	calls    failing
+	saves    failing
 }
 
 type position struct{ next, fence int64 }
@@ -45,7 +43,7 @@ func (s *Store) position(topic string, partition int32) *position {
 func (s *Store) Acquire(_ context.Context, c messages.Claim) (consumer.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := spend(&s.failures, s.err); err != nil {
+	if err := s.calls.spend(); err != nil {
 		return consumer.Position{}, err
 	}
 	p := s.position(c.Topic, c.Partition)
@@ -58,7 +56,7 @@ func (s *Store) Acquire(_ context.Context, c messages.Claim) (consumer.Position,
 func (s *Store) Advance(_ context.Context, c messages.Claim, next, fence int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := spend(&s.failures, s.err); err != nil {
+	if err := s.calls.spend(); err != nil {
 		return err
 	}
 	p := s.position(c.Topic, c.Partition)
@@ -75,7 +73,7 @@ func (s *Store) Advance(_ context.Context, c messages.Claim, next, fence int64) 
 func (s *Store) Save(r *messages.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := spend(&s.unsaved, s.saveErr); err != nil {
+	if err := s.saves.spend(); err != nil {
 		return err
 	}
 	p := s.position(r.Topic, r.Partition)
@@ -114,14 +112,14 @@ func (s *Store) Fence(topic string, partition int32) {
 func (s *Store) Fail(n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failures, s.err = n, err
+	s.calls = failing{n, err}
 }
 
 // FailSaves makes the next n calls of Save fail, as a transaction does that is rolled back; n < 0: all, until the next call.
 func (s *Store) FailSaves(n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unsaved, s.saveErr = n, err
+	s.saves = failing{n, err}
 }
 
 // Acquired is how often a partition was acquired.
