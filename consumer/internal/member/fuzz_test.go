@@ -270,7 +270,7 @@ func (w *world) request(a action) {
 		w.syncing = a.seq
 		w.pending = append(w.pending, synced{a.seq, w.now, w.err(100), tps})
 	case sendHeartbeat:
-		if a.generation < 0 || a.member == "" || a.member != w.member || a.generation != w.gen {
+		if a.member != w.member || a.generation != w.gen || a.generation < 0 && (w.m.phase != joining || w.m.unnamed()) {
 			w.fatalf("%+v, but we are %q in generation %d", a, w.member, w.gen)
 		}
 		w.pending = append(w.pending, beaten{a.seq, w.now, w.err(100)})

@@ -10,14 +10,31 @@ import (
 // group a second rebalance follows the first, and is found at once that way.
 const fresh = 50 * time.Millisecond
 
-func (m *machine) mayBeat() bool { return m.coordinator != "" && m.generation >= 0 && m.beat == 0 }
+func (m *machine) mayBeat() bool {
+	return m.coordinator != "" && m.beat == 0 && (m.generation >= 0 || m.phase == joining && !m.unnamed())
+}
 
 // tryBeat: also while a join or sync waits, and while partitions are given up.
+//
+// Without a generation a heartbeat is a probe. A first join rightly waits for the rebalance timeout and more, as long as
+// there is somebody to answer it; a coordinator that hangs keeps its connections and says nothing, and the group, which
+// has gone on to another one, would lack the newcomer for all that time.
 func (m *machine) tryBeat(now instant) {
 	if m.mayBeat() && now.reached(m.beatAt) {
-		m.beat = m.id()
+		m.beat, m.probe = m.id(), m.generation < 0
 		m.emit(sendHeartbeat{m.beat, m.memberID, m.generation})
 	}
+}
+
+// onProbed: whatever a coordinator says to a heartbeat that belongs to no generation, it is there. What we are, the answer
+// to the join tells, which it may also have overtaken.
+func (m *machine) onProbed(now, sent instant, err error) {
+	if k := code(err); err != nil && (k == sarama.ErrNoError || moved(k)) {
+		m.refused(now, err)
+		return
+	}
+	m.answered = sent
+	m.beatAt = now.add(m.rules.heartbeat)
 }
 
 func (m *machine) onBeat(now, sent instant, err error) {

@@ -25,6 +25,9 @@ func (m *machine) tryJoin(now instant) {
 	}
 	m.claimed = m.ours(func(tp, *claim) bool { return true }) // also what is being given up: nobody else may have it yet
 	m.phase, m.request, m.joinedAt, m.met = joining, m.id(), now, true
+	if m.generation < 0 {
+		m.beatAt = now.add(m.rules.heartbeat) // a join that is answered soon needs no probe
+	}
 	m.emit(sendJoin{m.request, m.memberID, m.claimed, m.generation, m.reason})
 }
 

@@ -33,11 +33,12 @@ type machine struct {
 	stopBy   instant
 	hurryAt  instant // what a leave would wait for is not waited for any longer; never: it is
 
-	seq     int // of the last request
-	finding int // the look-up in flight; 0: none
-	request int // the join, plan or sync in flight
-	beat    int // the heartbeat in flight
-	leave   int // the leave in flight
+	seq     int  // of the last request
+	finding int  // the look-up in flight; 0: none
+	request int  // the join, plan or sync in flight
+	beat    int  // the heartbeat in flight
+	probe   bool // it belongs to no generation
+	leave   int  // the leave in flight
 
 	coordinator string // "": not known
 	last        string // that was known
@@ -133,7 +134,11 @@ func (m *machine) handle(now instant, ev event) {
 	case beaten:
 		if e.seq == m.beat {
 			m.beat = 0
-			m.onBeat(now, e.sent, e.err)
+			if m.probe {
+				m.onProbed(now, e.sent, e.err)
+			} else {
+				m.onBeat(now, e.sent, e.err)
+			}
 		}
 	case told:
 		if m.generation >= 0 && e.member == m.memberID && e.generation == m.generation {
