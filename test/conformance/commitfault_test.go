@@ -76,7 +76,9 @@ func TestCommitIsRefused(t *testing.T) {
 			}
 			cfg.Handler = l.keeps("a", nil)
 			a := start(t, "a", cfg)
-			eventually(t, "all are processed", l.done)
+			if c.after != leaves { // who leaves may be gone before it has handled all: the first commit is early
+				eventually(t, "all are processed", l.done)
+			}
 			eventually(t, "it is told", func() bool { return len(told[*messages.CommitFailed](a)) > 0 })
 			first := told[*messages.CommitFailed](a)[0]
 			if !errors.Is(first.Err, sarama.KError(c.err.Code)) || first.Claim.Partition != 0 || first.Next < 1 || first.Next > each {
@@ -92,6 +94,7 @@ func TestCommitIsRefused(t *testing.T) {
 				}
 				cfg.Logger, cfg.Handler = k.journal.logger("b"), l.keeps("b", nil)
 				a = start(t, "b", cfg) // the next owner has what was not committed
+				eventually(t, "all are processed", l.done)
 			}
 			if c.after == keeps {
 				eventually(t, "it is tried again", func() bool { return refusing.Hits() >= 2 })
