@@ -17,6 +17,7 @@ type assignors struct {
 	logger   *slog.Logger
 	list     []sarama.BalanceStrategy
 	userData map[string][]byte // by strategy: what the last assignment carried, to be echoed (eager sticky needs it)
+	asked    handovers         // by our last plan
 }
 
 func newAssignors(list []sarama.BalanceStrategy, logger *slog.Logger) *assignors {
@@ -101,6 +102,7 @@ func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMe
 			return nil, err
 		}
 	}
+	s.asked = s.asked.uphold(members, partitions, shares)
 	q = &sarama.SyncGroupRequest{}
 	for _, id := range slices.Sorted(maps.Keys(members)) {
 		data, err := b.AssignmentData(id, shares[id], a.generation)
