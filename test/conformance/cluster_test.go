@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,8 +32,9 @@ type kafka struct {
 	writer  *kgo.Client    // produces
 	journal *journal
 
-	mu    sync.Mutex
-	admin *kgo.Client // asks
+	mu     sync.Mutex
+	admin  *kgo.Client // asks
+	asleep int32       // the node that is stopped; 0: none
 }
 
 // cluster is a broker in this process with three nodes, or the real one of test/with-kafka.sh. The options are for the
@@ -64,13 +66,23 @@ func cluster(t testing.TB, opts ...kfake.Opt) *kafka {
 // client is one that is not under test.
 func (k *kafka) client(opts ...kgo.Opt) *kgo.Client {
 	k.t.Helper()
-	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(k.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(k.awake()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.MaxVersions(kversion.V3_6_0()))...) // before requests name topics by id
 	if err != nil {
 		k.t.Fatal(err)
 	}
 	return c
+}
+
+// awake are the addresses of the nodes that are not stopped: a client that asks one of those waits for its answer.
+func (k *kafka) awake() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.asleep == 0 {
+		return k.brokers
+	}
+	return slices.Delete(slices.Clone(k.brokers), int(k.asleep)-1, int(k.asleep)) // node 1 is the first
 }
 
 // asker is the client for questions.

@@ -79,12 +79,20 @@ func (k *kafka) suspend(node int32) {
 		k.wholeAgain(node)
 	})
 	k.signal(node, syscall.SIGSTOP)
+	k.sleeps(node)
 }
 
 // resume wakes a node; nothing happens to one that is awake.
 func (k *kafka) resume(node int32) {
 	k.t.Helper()
 	k.signal(node, syscall.SIGCONT)
+	k.sleeps(0)
+}
+
+func (k *kafka) sleeps(node int32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asleep = node
 }
 
 // wholeAgain waits until a node has caught up.
