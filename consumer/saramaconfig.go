@@ -19,6 +19,17 @@ var defaultVersion = sarama.V3_6_0_0
 // rebalances) and the fetches that follow leaders.
 var oldestVersion = sarama.V2_4_0_0
 
+// SaramaConfig is the configuration that the consumer connects with: what TLS, SASL and Sarama say, and the version of the
+// requests. It is for tools beside the consumer that are to reach the same brokers in the same way; it is a copy, and changes
+// nothing. The error is as that of [Config.Validate], as far as these fields are concerned.
+func (c Config) SaramaConfig() (*sarama.Config, error) {
+	s, faults := c.saramaConfig()
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return s, nil
+}
+
 // saramaConfig is the configuration that dials, and the faults that come to light on the way.
 func (c Config) saramaConfig() (*sarama.Config, []error) {
 	before, s, faults := c.dialing()

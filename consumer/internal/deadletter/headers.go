@@ -35,6 +35,10 @@ const (
 	Count           = prefix + "count" // how often it was dead-lettered
 )
 
+// ReplayOf says that a record was written by a replay, of which letter. It has no prefix of a letter's: should the record
+// fail again, it is a header of its own.
+const ReplayOf = "ottla-replay-of"
+
 // Bounds of what is not the record's, in bytes: it must not make a letter of a record that was just not too large.
 const (
 	mostError = 1_000
@@ -101,6 +105,25 @@ func Headers(l *messages.DeadLetter) []messages.Header {
 	add(By, clean(l.By, mostError))
 	add(Count, strconv.Itoa(count))
 	return all
+}
+
+// Replayed are the headers of a record that is written again: its own, where it came from first, and which letter this is of.
+// What was said of the failure is left out, and so is an earlier replay.
+func Replayed(headers []messages.Header, letter string) []messages.Header {
+	all := make([]messages.Header, 0, len(headers)+1)
+	for _, h := range headers {
+		switch h.Key {
+		case OriginTopic, OriginPartition, OriginOffset, OriginTime, OriginTimeKind, RequestID, Count:
+		case ReplayOf:
+			continue
+		default:
+			if strings.HasPrefix(h.Key, prefix) {
+				continue
+			}
+		}
+		all = append(all, h)
+	}
+	return append(all, messages.Header{Key: ReplayOf, Value: []byte(letter)})
 }
 
 // clean is valid UTF-8 of at most this many bytes. What is cut ends in "…".

@@ -59,22 +59,27 @@ var errClosed = errors.New("the consumer has ended")
 // WriteDeadLetter implements supervisor.DeadLetterWriter. It may return later than ctx ends, by the producer's own times:
 // the caller does not wait for it then.
 func (w *Writer) WriteDeadLetter(ctx context.Context, l *messages.DeadLetter) error {
+	return w.Write(ctx, l.To, l.Record, Headers(l), l.Record.Partition)
+}
+
+// Write writes a record's key and value with these headers to the partition of that number, where the topic has it.
+func (w *Writer) Write(ctx context.Context, topic string, r *messages.Record, headers []messages.Header, partition int32) error {
 	p, err := w.connected(ctx)
 	if err != nil {
 		return err
 	}
-	m := &sarama.ProducerMessage{Topic: l.To, Metadata: l.Record.Partition}
-	if l.Record.Key != nil {
-		m.Key = sarama.ByteEncoder(l.Record.Key)
+	m := &sarama.ProducerMessage{Topic: topic, Metadata: partition}
+	if r.Key != nil {
+		m.Key = sarama.ByteEncoder(r.Key)
 	}
-	if l.Record.Value != nil {
-		m.Value = sarama.ByteEncoder(l.Record.Value)
+	if r.Value != nil {
+		m.Value = sarama.ByteEncoder(r.Value)
 	}
-	for _, h := range Headers(l) {
+	for _, h := range headers {
 		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
 	}
 	if _, _, err := p.SendMessage(m); err != nil {
-		return fmt.Errorf("topic %s: %w", l.To, err)
+		return fmt.Errorf("topic %s: %w", topic, err)
 	}
 	return nil
 }
