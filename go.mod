@@ -9,6 +9,7 @@ require (
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
+	github.com/urfave/cli/v3 v3.14.0
 	github.com/xdg-go/scram v1.4.0
 	golang.org/x/net v0.59.0
 )
