@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Broker starts a Kafka broker in this process, on 127.0.0.1 and a free port, with one topic. It keeps everything in
@@ -19,6 +21,29 @@ func Broker(topic string, partitions int32) (addrs []string, end func(), err err
 		return nil, nil, fmt.Errorf("start the in-process broker: %w", err)
 	}
 	return c.ListenAddrs(), c.Close, nil
+}
+
+// CreateTopic makes a topic on brokers that run already.
+func CreateTopic(ctx context.Context, addrs []string, topic string, partitions int32) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	defer cl.Close()
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, partitions, -1 // as many replicas as the brokers think fit
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return fmt.Errorf("create topic %s: %w", topic, err)
+	}
+	for _, t := range resp.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
+	}
+	return nil
 }
 
 // Addresses takes a flag's list of brokers apart: "a:9092, b:9092".
