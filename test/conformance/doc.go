@@ -91,6 +91,7 @@
 //	bad input        TestInputSessionTimeoutRefused                  both
 //	dead letters     TestDeadLetters                                 both
 //	dead letters     TestDeadLetterTopicMissing                      both
+//	dead letters     TestReplay                                      both
 //	dead letters     TestDeadLetterRefused                           real
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
