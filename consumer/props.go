@@ -14,7 +14,8 @@ import (
 //   - End it with a poison pill (or Stop): it drains, commits, leaves its group, and then stops, so that Terminated
 //     means "left". A parent is told Terminated without watching; one that watches too is told twice.
 //   - When a failure is escalated, or the group refuses the member for good, it drains and leaves first; then the
-//     parent's strategy decides. A Restart joins anew, with a fresh incarnation.
+//     parent's strategy decides. A Restart joins anew, with a fresh incarnation: after 1 s the first time, then after 2, 4 …,
+//     a minute at most; one that has lasted for ten minutes begins again with 1 s.
 //
 // protoactor's PoisonFuture gives up after 10 s; use NewRef(sys, pid).Shutdown. Of opts, actor.WithMailbox must not be
 // among them: the consumer's own mailbox is what turns a poison pill into a drain.

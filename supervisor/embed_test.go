@@ -198,6 +198,7 @@ func TestAnEscalationReachesTheParent(t *testing.T) {
 					return
 				}
 				// It joins anew, as the same PID, and begins where it was; who has subscribed is still told.
+				k.Advance(time.Second)
 				again := k.Assign("orders", 0)
 				expect(t, "deliveries", attempts(again), "1#1/1 2#0/1")
 				expect(t, "committed", again.Committed(), 3)
@@ -220,6 +221,7 @@ func TestARefusedMemberUnderAParent(t *testing.T) {
 		if len(b.asked()) != 1 || !errors.Is(b.asked()[0], errOther) {
 			t.Fatalf("asked about %v", b.asked())
 		}
+		k.Advance(time.Second)
 		again := k.Assign("orders", 0)
 		again.Append("b")
 		expect(t, "committed", again.Committed(), 2)

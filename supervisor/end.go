@@ -91,6 +91,7 @@ func (s *supervisor) end(err error) {
 	s.stop.closing = true
 	s.phase = stopped
 	stopTimer(&s.stop.hurry)
+	stopTimer(&s.rejoin)
 	if s.stop.err == nil {
 		s.stop.err = err
 	}
@@ -124,6 +125,7 @@ func (s *supervisor) closed() {
 	var held bool
 	s.sendSystem(s.self, openGate{held: &held}) // the parent's directive may pass now
 	if !held {                                  // else it has decided before it was asked
+		s.kin.failure(s.self, s.began)
 		above.EscalateFailure(s.stop.err, nil)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -15,7 +16,8 @@ import (
 
 // Props are those of a supervisor. Each spawn of them is one consumer.
 func Props(set Settings) *actor.Props {
-	return actor.PropsFromProducer(func() actor.Actor { return &supervisor{set: &set} },
+	kin := &lineage{failed: map[string]int{}}
+	return actor.PropsFromProducer(func() actor.Actor { return &supervisor{set: &set, kin: kin} },
 		actor.WithMailbox(func() actor.Mailbox { return newGate() }))
 }
 
@@ -25,11 +27,14 @@ var epochs atomic.Uint64
 // supervisor is the actor. All of it belongs to the actor's own turn; goroutines post to it.
 type supervisor struct {
 	set  *Settings
+	kin  *lineage
 	ctx  actor.Context
 	self *actor.PID
 	in   inbox
 	log  *slog.Logger
 
+	began   time.Time
+	rejoin  *time.Timer // of the join, after a failure
 	link    Link
 	budget  *actors.Budget
 	work    sync.WaitGroup // goroutines that post back
@@ -78,8 +83,13 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		s.started(ctx)
 	case *actor.Stopping:
 		s.kill() // the group has been left; or protoactor acts over our head, and nothing may stay behind
+	case *actor.Stopped:
+		s.kin.over(s.self)
 	case *actor.Restarting:
 		s.kill()
+		if s.stop.err == nil { // it was somebody else's failure
+			s.kin.over(s.self)
+		}
 		for _, who := range s.subscribers { // the next incarnation has the same PID: who listens to it goes on listening
 			ctx.RequestWithCustomSender(s.self, &messages.Subscribe{}, who)
 		}
@@ -114,7 +124,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 }
 
 func (s *supervisor) started(ctx actor.Context) {
-	s.self = ctx.Self()
+	s.self, s.began = ctx.Self(), time.Now()
 	s.log = s.set.Logger.With(slog.String("group", s.set.Group))
 	s.budget = actors.NewBudget(s.set.TotalBytes)
 	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
@@ -127,7 +137,7 @@ func (s *supervisor) started(ctx actor.Context) {
 		return
 	}
 	s.link = link
-	s.link.Membership.Start()
+	s.join()
 }
 
 // crashed is for faults of our own code, which tests have not found.

@@ -54,11 +54,11 @@ func (m *membership) Start() {
 
 const memberName = "consumertest"
 
-// assign tells the supervisor of a claim; false: there is no member any more.
+// assign tells the supervisor of a claim; false: there is no member, not yet or not any more.
 func (m *membership) assign(c messages.Claim) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.left || m.closed {
+	if !m.begun || m.left || m.closed {
 		return false
 	}
 	if m.out { // after a loss it has to join anew
