@@ -10,45 +10,42 @@ import (
 // broadcast hands a consumer's events to whoever listens, from before Run until its end.
 type broadcast struct {
 	mu        sync.Mutex
-	listeners map[chan messages.Event]struct{}
+	listeners map[*outlet]struct{}
 	over      bool
 }
 
 // listen is a channel of the events from now on, closed with ctx or by end.
 func (b *broadcast) listen(ctx context.Context, buffer int) <-chan messages.Event {
-	out := make(chan messages.Event, max(buffer, 1))
+	o := newOutlet(buffer)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
-		close(out)
-		return out
+		o.end()
+		return o.out
 	}
 	if b.listeners == nil {
-		b.listeners = map[chan messages.Event]struct{}{}
+		b.listeners = map[*outlet]struct{}{}
 	}
-	b.listeners[out] = struct{}{}
-	context.AfterFunc(ctx, func() { b.drop(out) })
-	return out
+	b.listeners[o] = struct{}{}
+	context.AfterFunc(ctx, func() { b.drop(o) })
+	return o.out
 }
 
-func (b *broadcast) drop(out chan messages.Event) {
+func (b *broadcast) drop(o *outlet) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, there := b.listeners[out]; there {
-		delete(b.listeners, out)
-		close(out)
+	if _, there := b.listeners[o]; there {
+		delete(b.listeners, o)
+		o.end()
 	}
 }
 
-// publish never waits: a listener whose buffer is full misses the event.
+// publish never waits: a listener whose buffer is full misses the event, and is told of it later.
 func (b *broadcast) publish(e messages.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for out := range b.listeners {
-		select {
-		case out <- e:
-		default:
-		}
+	for o := range b.listeners {
+		o.put(e)
 	}
 }
 
@@ -56,8 +53,8 @@ func (b *broadcast) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over = true
-	for out := range b.listeners {
-		delete(b.listeners, out)
-		close(out)
+	for o := range b.listeners {
+		delete(b.listeners, o)
+		o.end()
 	}
 }

@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ottla-go/ottla/messages"
@@ -19,11 +21,14 @@ func TestEventsFromTheFirstOne(t *testing.T) {
 	late := b.listen(t.Context(), 2)
 	var got []string
 	for e := range early {
-		if p, ok := e.(*messages.Parked); ok {
-			got = append(got, p.Reason)
+		switch e := e.(type) {
+		case *messages.Parked:
+			got = append(got, e.Reason)
+		case *messages.Missed:
+			got = append(got, fmt.Sprint(e.Count, " missed"))
 		}
 	}
-	if len(got) != 2 || got[0] != "first" || got[1] != "second" {
+	if !slices.Equal(got, []string{"first", "second", "1 missed"}) {
 		t.Errorf("got %v", got)
 	}
 	if _, open := <-late; open {

@@ -77,19 +77,20 @@ func (r Ref) Shutdown(ctx context.Context) error {
 }
 
 // Events sends what happens to the channel, from now on, until ctx ends or the consumer does; then the channel is
-// closed. A Consumer's events can be asked for before Run, and then none is missed. Events that find the buffer full
-// are dropped: a slow reader never slows the consumer down.
+// closed. A Consumer's events can be asked for before Run, and then none is missed at the beginning. A slow reader never slows
+// the consumer down: events that find the buffer full are dropped, and their number is told as *messages.Missed before
+// the next one that finds room. buffer is 1 at least; 1,000 are a few hundred kilobytes.
 func (r Ref) Events(ctx context.Context, buffer int) <-chan messages.Event {
 	if r.events != nil {
 		return r.events.listen(ctx, buffer)
 	}
-	out := make(chan messages.Event, max(buffer, 1))
+	o := newOutlet(buffer)
 	pid := r.PID()
 	if pid == nil {
-		close(out)
-		return out
+		o.end()
+		return o.out
 	}
-	reader := r.sys.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) { // this actor owns out
+	reader := r.sys.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) { // this actor owns the outlet
 		switch e := c.Message().(type) {
 		case *actor.Started:
 			c.Watch(pid)
@@ -97,16 +98,13 @@ func (r Ref) Events(ctx context.Context, buffer int) <-chan messages.Event {
 		case *actor.Terminated:
 			c.Stop(c.Self())
 		case *actor.Stopped:
-			close(out)
+			o.end()
 		case messages.Event:
-			select {
-			case out <- e:
-			default:
-			}
+			o.put(e)
 		}
 	}))
 	context.AfterFunc(ctx, func() { r.sys.Root.Stop(reader) })
-	return out
+	return o.out
 }
 
 // ask sends a request and waits for the answer, bounded by ctx.

@@ -3,7 +3,7 @@ package messages
 import "time"
 
 // Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *CommitFailed, *ClaimAssigned,
-// *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed.
+// *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed.
 type Event interface{ event() }
 
 type (
@@ -77,6 +77,8 @@ type (
 		Records int
 		Bytes   int64
 	}
+	// Missed: so many events before this one were dropped, because the listener's buffer was full.
+	Missed struct{ Count int }
 )
 
 func (*Failed) event()        {}
@@ -91,3 +93,4 @@ func (*ClaimLost) event()     {}
 func (*Abandoned) event()     {}
 func (*Moved) event()         {}
 func (*Shed) event()          {}
+func (*Missed) event()        {}
