@@ -18,6 +18,7 @@ var imports = map[string]string{
 	"consumer": "github.com/ottla-go/ottla/consumer", "messages": "github.com/ottla-go/ottla/messages",
 	"supervisor": "github.com/ottla-go/ottla/supervisor", "actor": "github.com/asynkron/protoactor-go/actor",
 	"deadletters":  "github.com/ottla-go/ottla/consumer/deadletters",
+	"middleware":   "github.com/ottla-go/ottla/consumer/middleware",
 	"consumertest": "github.com/ottla-go/ottla/consumer/consumertest", "sarama": "github.com/IBM/sarama",
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "net": "net", "log": "log", "os": "os",
 	"slog": "log/slog", "sql": "database/sql", "testing": "testing", "time": "time",
