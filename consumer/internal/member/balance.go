@@ -83,23 +83,23 @@ func (s *assignors) named(protocol string) sarama.BalanceStrategy {
 }
 
 // divide makes the leader's assignment: one for each member, also where it is empty. partitions leaves out topics
-// without partitions.
-func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string][]int32) (q *sarama.SyncGroupRequest, err error) {
+// without partitions. withheld: there are some that the plan keeps from their next owners.
+func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMemberMetadata, partitions map[string][]int32) (q *sarama.SyncGroupRequest, withheld bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.named(a.protocol)
 	if b == nil {
-		return nil, fmt.Errorf("the broker chose the balance strategy %q, which is not ours", a.protocol)
+		return nil, false, fmt.Errorf("the broker chose the balance strategy %q, which is not ours", a.protocol)
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			q, err = nil, fmt.Errorf("the balance strategy %q failed: %v", a.protocol, r)
+			q, withheld, err = nil, false, fmt.Errorf("the balance strategy %q failed: %v", a.protocol, r)
 		}
 	}()
 	shares, err := shareOut(b, members, partitions)
 	if err != nil {
 		if shares, err = shareOut(b, s.sane(b, members, partitions), partitions); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	s.asked = s.asked.uphold(members, partitions, shares)
@@ -107,13 +107,13 @@ func (s *assignors) divide(a makePlan, members map[string]sarama.ConsumerGroupMe
 	for _, id := range slices.Sorted(maps.Keys(members)) {
 		data, err := b.AssignmentData(id, shares[id], a.generation)
 		if err != nil {
-			return nil, fmt.Errorf("the balance strategy %q: %w", a.protocol, err)
+			return nil, false, fmt.Errorf("the balance strategy %q: %w", a.protocol, err)
 		}
 		if err := q.AddGroupAssignmentMember(id, &sarama.ConsumerGroupMemberAssignment{Topics: shares[id], UserData: data}); err != nil {
-			return nil, fmt.Errorf("the assignment of %s: %w", id, err)
+			return nil, false, fmt.Errorf("the assignment of %s: %w", id, err)
 		}
 	}
-	return q, nil
+	return q, len(s.asked) > 0, nil
 }
 
 // shareOut asks the strategy for a plan. What other members wrote into their metadata must not end this process.

@@ -37,6 +37,8 @@
 //   - A static member whose id no assignment has confirmed does not take the word of another coordinator for it that it was
 //     replaced: it joins once more, without an id.
 //   - A static member that stops does not end between a join and its sync while there is time: nobody else has its place.
+//   - A leader whose plan withholds partitions from their next owners asks for another one when nobody can be giving them up
+//     any more, at growing distances.
 //   - Whatever is waited for has a deadline, and a retry has a pause.
 //
 // # Losing the coordinator

@@ -44,11 +44,12 @@ type (
 		protocol, leader string
 		members          any // for the leader; handed on to makePlan
 	}
-	// planned answers makePlan.
+	// planned answers makePlan. withheld: the plan gives partitions to nobody that a member is to give up first.
 	planned struct {
-		seq  int
-		err  error
-		plan any // handed on to sendSync
+		seq      int
+		err      error
+		plan     any // handed on to sendSync
+		withheld bool
 	}
 	// synced answers sendSync.
 	synced struct {

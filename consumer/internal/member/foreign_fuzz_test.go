@@ -62,7 +62,7 @@ func FuzzSubscription(f *testing.F) {
 				t.Fatalf("%d members and %d strange ones", len(members), len(strange))
 			}
 			there := map[string][]int32{"t": {0, 1, 2, 3}, "u": {0}}
-			q, err := m.assignors.divide(makePlan{protocol: b.Name(), generation: 5}, members, there)
+			q, _, err := m.assignors.divide(makePlan{protocol: b.Name(), generation: 5}, members, there)
 			if err != nil {
 				t.Fatalf("%s: %v", b.Name(), err)
 			}

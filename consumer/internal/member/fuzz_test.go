@@ -256,7 +256,7 @@ func (w *world) request(a action) {
 		}
 		w.pending = append(w.pending, joined{a.seq, err, w.r.Intn(2) == 0, id, w.made, "p", leader, nil})
 	case makePlan:
-		w.pending = append(w.pending, planned{a.seq, w.err(7), nil})
+		w.pending = append(w.pending, planned{a.seq, w.err(7), nil, w.r.Intn(2) == 0})
 	case sendSync:
 		if a.generation < 0 || a.member == "" {
 			w.fatalf("%+v", a)

@@ -135,7 +135,7 @@ func planOf(t *testing.T, s *assignors, owned map[string][]tp, partitions int) m
 			Version: 2, Topics: []string{"t"}, OwnedPartitions: byTopic(sorted(slices.Clone(tps))), GenerationID: 1,
 		}
 	}
-	q, err := s.divide(makePlan{protocol: sarama.CooperativeStickyBalanceStrategyName, generation: 2}, members, there)
+	q, _, err := s.divide(makePlan{protocol: sarama.CooperativeStickyBalanceStrategyName, generation: 2}, members, there)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,10 @@ func (m *machine) enter(now instant, e joined) {
 	}
 	m.identify(e.member, e.generation)
 	m.protocol, m.reason = e.protocol, ""
-	m.leader = e.leader == e.member
+	if m.leader = e.leader == e.member; !m.leader {
+		m.asked = 0
+	}
+	m.withheld, m.askAt = false, instant{}
 	m.ghost = !m.leader && isOurs(e.leader, m.instance)
 	m.beat = 0 // an answer to a heartbeat of the generation before says nothing about this one
 	m.beatAt, m.freshAt = now, now

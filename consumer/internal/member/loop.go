@@ -121,7 +121,7 @@ func (m *Member) translate(x any) event {
 			if x.seq == m.machine.request && m.machine.phase == planning { // else it was given up, and is not the group's
 				m.topics.planned(p.topics, &m.notices)
 			}
-			x.plan = p.request
+			x.plan, x.withheld = p.request, p.withheld
 		}
 		return x
 	case event:

@@ -61,6 +61,10 @@ type machine struct {
 	claimed []tp        // what the last join said that we own
 	seated  bool        // the sync of this generation was answered: the group does not wait for it
 
+	withheld bool    // our plan keeps partitions from their next owners
+	askAt    instant // and the group is asked for another one then; never: there is no need
+	asked    int     // how often in a row it was
+
 	lease    instant // the broker keeps our session until then
 	place    instant // and, whatever the group does, our place in it until then
 	lastOK   instant // when the last heartbeat that knew of no rebalance was sent
@@ -163,6 +167,7 @@ func (m *machine) advance(now instant) {
 	m.checkOverdue(now)
 	if m.phase == stable && !m.stopping {
 		m.settle(now)
+		m.ask(now)
 	}
 	m.giveUpAll(now)
 	m.tell(now)
@@ -209,6 +214,9 @@ func (m *machine) next() instant {
 	}
 	for _, c := range m.owned {
 		earlier(c.over)
+	}
+	if m.phase == stable && !m.stopping {
+		earlier(m.askAt)
 	}
 	earlier(m.trouble.due())
 	if !m.trouble.is() {

@@ -14,8 +14,9 @@ import (
 
 // plan is what the leader hands to the coordinator, and what it was made from.
 type plan struct {
-	request *sarama.SyncGroupRequest
-	topics  map[string]conn.Topic // of all members
+	request  *sarama.SyncGroupRequest
+	topics   map[string]conn.Topic // of all members
+	withheld bool                  // partitions from their next owners
 }
 
 // plan makes the assignment of all members, in the background: it asks for the topics anew each time, and
@@ -39,14 +40,14 @@ func (m *Member) plan(a makePlan) {
 				partitions[t] = append(partitions[t], p.ID)
 			}
 		}
-		q, err := m.assignors.divide(a, members, partitions)
+		q, withheld, err := m.assignors.divide(a, members, partitions)
 		if err != nil {
 			return planned{seq: a.seq, err: err}
 		}
 		for _, id := range strange {
 			_ = q.AddGroupAssignmentMember(id, &sarama.ConsumerGroupMemberAssignment{}) // an empty one always encodes
 		}
-		return planned{seq: a.seq, plan: &plan{q, topics}}
+		return planned{seq: a.seq, plan: &plan{q, topics, withheld}}
 	})
 }
 

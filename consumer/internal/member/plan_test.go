@@ -47,9 +47,9 @@ func TestAnAnswerToAPlanThatWasGivenUp(t *testing.T) {
 	}
 	m.topics.lead(true)
 	m.machine.phase, m.machine.request = planning, 9
-	m.translate(planned{seq: 9, plan: &plan{nil, seen(4)}})
+	m.translate(planned{seq: 9, plan: &plan{topics: seen(4)}})
 	m.machine.phase, m.machine.request = syncing, 10
-	m.translate(planned{seq: 5, plan: &plan{nil, seen(6)}})
+	m.translate(planned{seq: 5, plan: &plan{topics: seen(6)}})
 	if ev := m.onLooked(looked{m.topics.plans, seen(6), nil}); ev == nil {
 		t.Error("two partitions have no owner, and the leader does not notice")
 	}
@@ -76,19 +76,19 @@ func TestDivide(t *testing.T) {
 	s := newAssignors([]sarama.BalanceStrategy{strategy{func() sarama.BalanceStrategyPlan {
 		return sarama.BalanceStrategyPlan{"a": {"t": {0}}}
 	}}}, quiet)
-	q, err := s.divide(makePlan{protocol: "own"}, members, there)
+	q, _, err := s.divide(makePlan{protocol: "own"}, members, there)
 	if err != nil || len(q.GroupAssignments) != 2 || q.GroupAssignments[1].MemberId != "b" || len(q.GroupAssignments[1].Assignment) == 0 {
 		t.Errorf("%+v, %v: everybody gets an assignment, also an empty one", q, err)
 	}
-	if _, err := s.divide(makePlan{protocol: "another"}, members, there); err == nil {
+	if _, _, err := s.divide(makePlan{protocol: "another"}, members, there); err == nil {
 		t.Error("a strategy from nowhere")
 	}
 	s = newAssignors([]sarama.BalanceStrategy{strategy{func() sarama.BalanceStrategyPlan { panic("metadata of another member's") }}}, quiet)
-	if _, err := s.divide(makePlan{protocol: "own"}, members, there); err == nil || !strings.Contains(err.Error(), "metadata of another") {
+	if _, _, err := s.divide(makePlan{protocol: "own"}, members, there); err == nil || !strings.Contains(err.Error(), "metadata of another") {
 		t.Errorf("got %v: the process must not end", err)
 	}
 	s = newAssignors([]sarama.BalanceStrategy{sarama.NewBalanceStrategyRoundRobin()}, quiet) // takes no topics for an error
-	if q, err := s.divide(makePlan{protocol: "roundrobin"}, members, nil); err != nil || len(q.GroupAssignments) != 2 {
+	if q, _, err := s.divide(makePlan{protocol: "roundrobin"}, members, nil); err != nil || len(q.GroupAssignments) != 2 {
 		t.Errorf("%+v, %v", q, err)
 	}
 }

@@ -67,7 +67,8 @@ func (p *proc) ask(a action) {
 				p.feed(planned{seq: a.seq, err: errors.New("no members")})
 				return
 			}
-			p.feed(planned{seq: a.seq, plan: divide(seats, p.s.partitions, p.m.cooperative, a.generation)})
+			shares, withheld := divide(seats, p.s.partitions, p.m.cooperative, a.generation)
+			p.feed(planned{seq: a.seq, plan: shares, withheld: withheld})
 		})
 	case sendSync:
 		sent := p.clock()

@@ -201,16 +201,16 @@ func (h *hub) answerSync(m *seat, r reply) {
 }
 
 // divide is the leader's plan. In a cooperative group a partition stays where it is as long as the balance allows, and
-// who is to get what another member claims gets it in the next generation only. An eager group begins from nothing, and
+// who is to get what another member claims gets it in the next generation only: that is withheld. An eager group begins from nothing, and
 // goes round, so that as much as possible changes hands.
-func divide(seats []seat, partitions int, cooperative bool, generation int32) map[string][]tp {
-	shares := map[string][]tp{}
+func divide(seats []seat, partitions int, cooperative bool, generation int32) (shares map[string][]tp, withheld bool) {
+	shares = map[string][]tp{}
 	if !cooperative {
 		for p := range int32(partitions) {
 			id := seats[(int(p)+int(generation))%len(seats)].id
 			shares[id] = append(shares[id], tp{"t", p})
 		}
-		return shares
+		return shares, false
 	}
 	type holder struct {
 		id         string
@@ -242,7 +242,9 @@ func divide(seats []seat, partitions int, cooperative bool, generation int32) ma
 		load[m.id]++
 		if _, claimed := held[p]; !claimed {
 			shares[m.id] = append(shares[m.id], p)
+		} else {
+			withheld = true
 		}
 	}
-	return shares
+	return shares, withheld
 }

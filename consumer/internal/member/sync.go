@@ -12,6 +12,9 @@ func (m *machine) onPlanned(now instant, e planned) {
 		m.strike(now, e.err)
 		return
 	}
+	if m.withheld = e.withheld; !m.withheld {
+		m.asked = 0
+	}
 	m.sync(e.plan)
 }
 
@@ -46,6 +49,7 @@ func (m *machine) onSynced(now instant, e synced) {
 	if m.freshAt = now; m.beat == 0 && m.beatAt.after(now.add(fresh)) {
 		m.beatAt = now.add(fresh)
 	}
+	m.remind(now)
 	m.emit(member{m.memberID, m.generation})
 
 	m.target = map[tp]bool{}
