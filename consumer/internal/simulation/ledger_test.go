@@ -20,6 +20,7 @@ type ledger struct {
 	partitions []account
 	processes  map[string]*process // by member id
 	ends       map[*process]int    // claims that have ended
+	ending     map[uint64]bool     // claims that are to be given up, or are lost
 	violations []string
 	story      []moment // what happened, for the one who reads a failure
 	counts     counts
@@ -39,7 +40,7 @@ type account struct {
 	running   map[*call]struct{}
 	owner     *process // of the newest claim
 	acquirer  *process // who has acquired the store last
-	leaving   bool     // it is to be given up
+	claim     uint64   // and its sequence number
 	committed int64
 	furthest  int64 // where a store has ever stood
 }
@@ -52,7 +53,10 @@ type call struct {
 }
 
 func newLedger(s *shelf) *ledger {
-	l := &ledger{shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)), processes: map[string]*process{}, ends: map[*process]int{}}
+	l := &ledger{
+		shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)),
+		processes: map[string]*process{}, ends: map[*process]int{}, ending: map[uint64]bool{},
+	}
 	for p := range l.partitions {
 		l.partitions[p] = account{done: map[int64]bool{}, may: map[int64]int{}, running: map[*call]struct{}{}, committed: -1}
 	}
@@ -125,7 +129,7 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	}
 	l.notef("%s owns %v", who.name, c)
 	l.counts.claims++
-	l.partitions[c.Partition].owner, l.partitions[c.Partition].leaving = who, false
+	l.partitions[c.Partition].owner, l.partitions[c.Partition].claim = who, c.Sequence
 	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
 	n.fence, n.wanted = old.fence, old.wanted
 	who.seen[c.Partition] = n

@@ -111,9 +111,7 @@ func (i identified) Revoked(all []messages.Claim, deadline time.Time) {
 	l.mu.Lock()
 	for _, c := range all {
 		l.notef("%s is to give up %v in %v", i.who.name, c, time.Until(deadline).Round(time.Millisecond))
-		if a := &l.partitions[c.Partition]; a.owner == i.who {
-			a.leaving = true
-		}
+		l.ending[c.Sequence] = true
 		if time.Until(deadline) >= i.who.world.reserve() {
 			i.who.told[c.Sequence] = time.Now()
 		} else {
@@ -122,6 +120,17 @@ func (i identified) Revoked(all []messages.Claim, deadline time.Time) {
 	}
 	l.mu.Unlock()
 	i.Inbox.Revoked(all, deadline)
+}
+
+// Lost: until somebody has a newer claim, nobody owns the partitions.
+func (i identified) Lost(all []messages.Claim, err error) {
+	l := i.who.world.ledger
+	l.mu.Lock()
+	for _, c := range all {
+		l.ending[c.Sequence] = true
+	}
+	l.mu.Unlock()
+	i.Inbox.Lost(all, err)
 }
 
 // closing closes what the three share.

@@ -87,11 +87,11 @@ func (l *ledger) owned(who *process) (all []int) {
 	return all
 }
 
-// kept: every partition has an owner that is not about to give it up.
+// kept: every partition has an owner that has not lost it and is not about to give it up.
 func (l *ledger) kept() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !slices.ContainsFunc(l.partitions, func(a account) bool { return a.owner == nil || a.owner.gone || a.leaving })
+	return !slices.ContainsFunc(l.partitions, func(a account) bool { return a.owner == nil || a.owner.gone || l.ending[a.claim] })
 }
 
 // ended is how many claims of others have ended.
