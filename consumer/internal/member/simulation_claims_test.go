@@ -72,6 +72,7 @@ func (p *proc) revoked(now instant, k *tenure, by instant) {
 		switch {
 		case p.waiting[k.partition] == k:
 			delete(p.waiting, k.partition)
+			k.gone = true
 			p.release(k)
 		case k.gone:
 			p.release(k)

@@ -138,7 +138,7 @@ func (l *ledger) commits(c *call, o offer) {
 	a, all := &l.partitions[k.partition], l.s.shelf.offsets[k.partition]
 	l.accepted++
 	l.s.notef("the coordinator has %d at %d, of p%d, request %d", k.partition, o.Next, k.p.no, c.no)
-	if n := a.newest; n != k && n.p != k.p {
+	if n := a.newest; n != k && n.p != k.p && !n.p.shares(k.p) {
 		l.violate("a commit of an earlier owner", "%d at %d is of claim %d of p%d (closed %v, lost %v), and claim %d of p%d has begun",
 			k.partition, o.Next, k.number, k.p.no, k.closed, k.fenced, n.number, n.p.no)
 	}

@@ -48,6 +48,11 @@ func (p *proc) failed(err error) {
 	p.kill()
 }
 
+// shares: both have the same place in the group, by their instance id. Whose it is, the coordinator knows: the commits of
+// the other are refused. The other may be told of an old assignment when it goes on after a sleep, and be taken for the
+// newest owner.
+func (p *proc) shares(other *proc) bool { return p.instance != "" && p.instance == other.instance }
+
 // twice: two processes that are there have the same instance id.
 func (s *sim) twice() bool {
 	there := map[string]bool{}
