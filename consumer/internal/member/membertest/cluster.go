@@ -166,11 +166,16 @@ func (c *Cluster) Fail(api API, codes ...sarama.KError) {
 	}
 }
 
-// Mend takes back what Fail and Lose have left for a kind of request.
-func (c *Cluster) Mend(api API) {
+// Mend takes back what Fail and Lose have left for these kinds of requests; without one, for all.
+func (c *Cluster) Mend(apis ...API) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.faults, api)
+	for _, api := range apis {
+		delete(c.faults, api)
+	}
+	if len(apis) == 0 {
+		clear(c.faults)
+	}
 }
 
 // Lose carries the next request of a kind out, and breaks its connection in the place of an answer.
