@@ -38,7 +38,11 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			}
 			t.Parallel()
 			binary := planted.Compile(t, overlay)
-			for _, batch := range []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}} {
+			batches := []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}}
+			if seed := near[f.name]; seed > 0 {
+				batches[0].seed = seed
+			}
+			for _, batch := range batches {
 				if found := search(t, binary, batch.seed, batch.schedules, batch.failures); found != "" {
 					t.Logf("%s: %s", f.name, found)
 					return
