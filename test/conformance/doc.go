@@ -99,6 +99,7 @@
 //	static member    TestStaticLeader                                both
 //	static member    TestStaticMemberTooLate                         both
 //	static member    TestStaticMemberTakenOver                       both
+//	static member    TestStaticMemberDiesInAHandover                 both
 //
 // Beside them, scenario 12's refill trap (a bounded busy partition beside idle ones runs at least 20 times the rate of the
 // same run with the poll not shortened) is TestRefillTrap in consumer/internal/source/memory_test.go: not to shorten the poll
