@@ -129,7 +129,9 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	}
 	l.notef("%s owns %v", who.name, c)
 	l.counts.claims++
-	l.partitions[c.Partition].owner, l.partitions[c.Partition].claim = who, c.Sequence
+	if a := &l.partitions[c.Partition]; c.Sequence > a.claim { // who goes on after a pause may tell late of a claim that is over
+		a.owner, a.claim = who, c.Sequence
+	}
 	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
 	n.fence, n.wanted = old.fence, old.wanted
 	who.seen[c.Partition] = n
