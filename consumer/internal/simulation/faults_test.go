@@ -29,7 +29,8 @@ var near = map[string]int{
 	"nobody asks again for what a plan withholds": 7181, // 6269, 7210 and 9013 find it
 }
 
-// faults are the planted ones.
+// faults are the planted ones. That what an older seek fetched is taken is left out: a fetch is under way for no time here,
+// and 10,000 schedules do not find it; the step simulation does.
 var faults = []weakness{
 	{"a commit is sent although its claim is closed, with the identity of now", []planted.Edit{
 		{notes, "\tn.closed = true\n", ""},
@@ -113,9 +114,6 @@ var faults = []weakness{
 	}},
 	{"a store is not told of a skip", []planted.Edit{
 		{failure, "p.failure.Offset >= 0 && s.set.Store {", "p.failure.Offset >= 0 && s.set.Store && len(s.claims) == 0 {"},
-	}},
-	{"what an older seek fetched is taken", []planted.Edit{
-		{backlog, "if b.state == stopping || seek != b.seek ||", "if b.state == stopping ||"},
 	}},
 	{"a seek waits for the very offset", []planted.Edit{
 		{backlog, "for i < n && batch.Offset(i) < from {", "for i < n && (batch.Offset(i) < from || b.state == awaitingSeek && batch.Offset(i) != from) {"},
