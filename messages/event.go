@@ -39,7 +39,7 @@ type (
 		Claim Claim
 		Next  int64
 		Err   error
-		Final bool // the claim is closed, it is not tried again: finished records may be handled again
+		Final bool // the claim is closed, it is not tried again: finished records may be handled again, unless their partition was deleted
 	}
 	// ClaimAssigned: a partition is ours and its start is known.
 	ClaimAssigned struct {

@@ -24,7 +24,10 @@ func (s *supervisor) commitFailed(mc messages.Claim, next int64, err error, fina
 		s.ended.CommitsFailed++
 	}
 	text := "a commit failed and is tried again: until it succeeds, records that were finished would be handled again after a rebalance or a crash; many of these mean no progress"
-	if final {
+	switch {
+	case final && errors.As(err, new(*GoneError)):
+		text = "the last offset of a claim was not committed, because its partition was deleted"
+	case final:
 		text = "a commit failed and its claim is over: records that were finished may be handled again by the next owner"
 	}
 	s.log.Warn(text, slog.String("topic", mc.Topic), slog.Int("partition", int(mc.Partition)), slog.Int64("next", next), slog.Any("error", err))

@@ -164,8 +164,10 @@ func (s *supervisor) flush(c *claim) {
 
 var errFlushLate = errors.New("the last commit was not acknowledged in time")
 
+// flushedOf goes on. Of a partition that does not exist any more nothing is lacking; that its offset was not committed is
+// told when its commits are closed.
 func (s *supervisor) flushedOf(c *claim, err error) {
-	if err != nil && !c.lost {
+	if err != nil && !c.lost && !errors.As(err, new(*GoneError)) {
 		if s.phase == draining {
 			s.stop.uncommitted(c, err)
 		}

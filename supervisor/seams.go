@@ -89,6 +89,22 @@ func (e *OutOfRangeError) Error() string {
 // Unwrap returns the broker's error.
 func (e *OutOfRangeError) Unwrap() error { return e.Err }
 
+// GoneError is why the last offset of a claim is not committed: its partition was deleted. Nothing of it will be handled
+// again.
+type GoneError struct {
+	Topic     string
+	Partition int32
+	Err       error // the broker's
+}
+
+// Error names the partition.
+func (e *GoneError) Error() string {
+	return "ottla: " + e.Topic + "/" + itoa(int64(e.Partition)) + " does not exist any more, neither for the group's coordinator nor in the cluster's metadata: " + e.Err.Error()
+}
+
+// Unwrap returns the broker's error.
+func (e *GoneError) Unwrap() error { return e.Err }
+
 // Committer keeps the offsets of claims.
 type Committer interface {
 	// Claim opens the commits of one claim. It does not block.
@@ -115,7 +131,8 @@ type Commits interface {
 	Commit(p actors.Progress, urgent bool, done func(error))
 	// Advance moves the offset store past a skipped record; nil at once without a store.
 	Advance(ctx context.Context, next int64) error
-	// Flush waits until the last note is acknowledged, or ctx ends, or the claim is closed.
+	// Flush waits until the last note is acknowledged, or ctx ends, or the claim is closed. A GoneError says that the
+	// partition does not exist any more, so that there is nothing to wait for.
 	Flush(ctx context.Context) error
 	// Close ends the claim's commits for good: what is not yet sent is dropped, with an event, and no retry is
 	// sent afterwards. It does not wait for a request in flight.

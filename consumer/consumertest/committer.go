@@ -29,7 +29,7 @@ var _ supervisor.Committer = (*committer)(nil)
 
 // Claim implements supervisor.Committer.
 func (c *committer) Claim(claim messages.Claim) supervisor.Commits {
-	s := &commits{c: c, claim: claim, log: c.k.log(placeOf(claim)), note: actors.Progress{Next: -1}}
+	s := &commits{c: c, claim: claim, log: c.k.log(placeOf(claim)), note: actors.Progress{Next: -1}, over: make(chan struct{})}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	c.mu.Lock()
 	c.open = append(c.open, s)
@@ -69,6 +69,8 @@ type commits struct {
 	closed  bool
 	waiters []waiter
 	fence   int64
+	gone    error         // a *supervisor.GoneError that a commit has failed with
+	over    chan struct{} // closed with it
 }
 
 type waiter struct {
@@ -135,6 +137,7 @@ func (s *commits) run() {
 		}
 		if err != nil {
 			s.c.inbox.CommitFailed(s.claim, p.Next, err, false)
+			s.heard(err)
 			s.pause(min(time.Second, 100*time.Millisecond<<min(failures, 4)))
 			failures++
 			continue
@@ -143,6 +146,16 @@ func (s *commits) run() {
 		s.c.k.noteCommit(s.claim, p, meta)
 		s.acknowledge(n)
 		s.c.inbox.Committed(s.claim, p.Next)
+	}
+}
+
+// heard ends a flush where the partition was deleted.
+func (s *commits) heard(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone == nil && errors.As(err, new(*supervisor.GoneError)) {
+		s.gone = err
+		close(s.over)
 	}
 }
 
@@ -191,6 +204,8 @@ func (s *commits) Flush(ctx context.Context) error {
 	select {
 	case err := <-answer:
 		return err
+	case <-s.over:
+		return s.gone
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -204,12 +219,15 @@ func (s *commits) Close() {
 		return
 	}
 	s.closed = true
-	waiters, dropped, next := s.waiters, s.acked != s.said, s.note.Next
+	waiters, dropped, next, why := s.waiters, s.acked != s.said, s.note.Next, s.gone
+	if why == nil {
+		why = errClosed
+	}
 	s.waiters = nil
 	s.mu.Unlock()
 	s.end(errClosed)
 	if dropped {
-		s.c.inbox.CommitFailed(s.claim, next, errClosed, true)
+		s.c.inbox.CommitFailed(s.claim, next, why, true)
 	}
 	for _, w := range waiters {
 		w.done(errClosed)

@@ -6,7 +6,8 @@ import (
 )
 
 // FailCommits makes the next n offset commits fail with err; n < 0: all, until the next call. Each is tried again after
-// 100 ms, doubling up to 1 s, while its claim is open.
+// 100 ms, doubling up to 1 s, while its claim is open. After a *supervisor.GoneError, which says that the partition was
+// deleted, a claim that ends does not wait for its last commit.
 func (k *Kit) FailCommits(n int, err error) {
 	k.fail(&k.failCommits, n, err)
 }

@@ -2,12 +2,14 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 const (
@@ -61,8 +63,8 @@ func TestTopicsNotThereYet(t *testing.T) {
 }
 
 // TestTopicsDeletedForGood: a topic is deleted while its records are being handled, and stays away. Readiness names it, the
-// broker is asked for it at intervals, by nobody so that it is made again; another one runs on, and the consumer can be
-// drained.
+// broker is asked for it at intervals, by nobody so that it is made again; its claims are over soon, though what they have
+// finished cannot be committed any more; another one runs on, and the consumer can be drained.
 func TestTopicsDeletedForGood(t *testing.T) {
 	const each = 4000
 	k := cluster(t)
@@ -75,7 +77,7 @@ func TestTopicsDeletedForGood(t *testing.T) {
 	cfg := k.config("a", name("g"), doomed)
 	cfg.Topics = append(cfg.Topics, present)
 	cfg.Fetch.MaxWait = awayWait
-	cfg.RebalanceTimeout = 4 * time.Second // of which its claims take all but a reserve: what they have finished is refused
+	cfg.RebalanceTimeout = 2 * time.Minute // of which its claims would take all but a reserve: what they have finished is refused
 	cfg.Handler = func(ctx context.Context, rec *consumer.Record) error {
 		if rec.Topic == present {
 			return ofStays(ctx, rec)
@@ -106,6 +108,23 @@ func TestTopicsDeletedForGood(t *testing.T) {
 	stays.clean(t)
 	if n := k.journal.count("a WARN", doomed) + k.journal.count("a ERROR", doomed); n == 0 || n > 3*awayLines {
 		t.Errorf("%d lines warn of it", n)
+	}
+	dropped, released := map[int32]bool{}, map[int32]bool{}
+	for _, e := range told[*messages.CommitFailed](a) {
+		if e.Final && e.Claim.Topic == doomed && errors.As(e.Err, new(*supervisor.GoneError)) {
+			dropped[e.Claim.Partition] = true
+		}
+	}
+	for _, e := range told[*messages.ClaimRevoked](a) {
+		if e.Claim.Topic == doomed {
+			released[e.Claim.Partition] = true
+			if e.Took > 20*time.Second {
+				t.Errorf("%v was released after %v", e.Claim, e.Took)
+			}
+		}
+	}
+	if len(dropped) != 2 || len(released) != 2 {
+		t.Errorf("of 2 partitions, the commits of %d were dropped because they are gone, and %d were released", len(dropped), len(released))
 	}
 	if lost := told[*messages.ClaimLost](a); len(lost) > 0 {
 		t.Errorf("%d claims were lost: %v", len(lost), lost[0].Err)

@@ -13,7 +13,7 @@ import (
 var ErrClosed = errors.New("ottla: the claim was closed before the offset was committed")
 
 // claim is the commits of one claim. Commit is on the path of every record, so what it touches is its notes alone; the
-// loop is told only when the claim becomes dirty, or urgent. The lock of the notes is that of born and fence, too.
+// loop is told only when the claim becomes dirty, or urgent. The lock of the notes is that of born, fence and gone, too.
 type claim struct {
 	c     *Committer
 	claim messages.Claim
@@ -26,6 +26,9 @@ type claim struct {
 
 	born  int32 // metadata.Note.Partitions, carried on from owner to owner
 	fence int64 // of the store
+
+	denied chan struct{} // of one: the coordinator does not know the partition
+	gone   error         // what a flush has found out of it
 
 	report // of the loop alone
 }
@@ -52,25 +55,31 @@ func (k *claim) Commit(p actors.Progress, urgent bool, done func(error)) {
 }
 
 // Flush implements supervisor.Commits. It does not wait for the pause after a failure, which may be longer than the
-// time that a revocation leaves: its note is tried once at once.
+// time that a revocation leaves: its note is tried once at once. It ends early where the partition does not exist any more.
 func (k *claim) Flush(ctx context.Context) error {
+	select {
+	case <-k.denied: // a refusal of before
+	default:
+	}
+	return k.flush(ctx, k.denied)
+}
+
+// flush tells await of refusals by denied; nil: of none, and it waits for as long as ctx does.
+func (k *claim) flush(ctx context.Context, denied <-chan struct{}) error {
 	if k.c.storeAlone() {
 		return nil
 	}
 	answer := make(chan error, 1)
-	list, over, err := k.Notes.Flush(func(err error) { answer <- err })
+	ctx, answered := context.WithCancel(ctx)
+	defer answered()
+	list, over, err := k.Notes.Flush(func(err error) { answer <- err; answered() })
 	switch {
 	case over:
 		return err
 	case list:
 		k.c.list(k)
 	}
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return k.await(ctx, answer, denied)
 }
 
 // Close implements supervisor.Commits. What is in flight cannot be recalled, and before a release there is nothing in
@@ -84,7 +93,7 @@ func (k *claim) Close() {
 	k.cancel(ErrClosed)
 	k.c.forget(k)
 	if dropped {
-		k.c.inbox.CommitFailed(k.claim, next, ErrClosed, true)
+		k.c.inbox.CommitFailed(k.claim, next, k.whyClosed(), true)
 	}
 	for _, w := range waiters {
 		w.done(ErrClosed)

@@ -65,6 +65,8 @@ type Committer struct {
 	stopped bool             // no claim opens any more
 	ended   bool             // the loop looks no more
 
+	looks looks
+
 	loop // of the loop's goroutine alone
 }
 
@@ -110,7 +112,7 @@ func New(s Settings) *Committer {
 // says that it has ended, and a request cannot name a partition twice. After Stop the claim is closed from the
 // beginning.
 func (c *Committer) Claim(mc messages.Claim) supervisor.Commits {
-	k := &claim{c: c, claim: mc}
+	k := &claim{c: c, claim: mc, denied: make(chan struct{}, 1)}
 	k.note.Next = -1
 	k.ctx, k.cancel = context.WithCancelCause(c.ctx)
 	at := place{mc.Topic, mc.Partition}

@@ -27,14 +27,15 @@
 // position with one attempt more. A position goes back only when the claim sought backwards and said so.
 //
 // There is no last try. An offset is tried until it is acknowledged, a newer one has taken its place, or its claim is
-// closed. A cause that concerns the group (a rebalance, a coordinator that is away) holds everything back, until the
+// closed. What waits for it at the claim's end does so for the time that it has, unless the partition was deleted. A cause that concerns the group (a rebalance, a coordinator that is away) holds everything back, until the
 // identity changes or the pause is over; a cause of one partition's holds back that one.
 //
 // # Files
 //
 // claim.go and notes.go are what Commit, Flush and Close touch; fence.go closes the gap between a loss and Close; core.go,
 // pending.go, pace.go, verdict.go and report.go decide, without clock and I/O, and are simulated step by step; loop.go,
-// send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find where a claim begins.
+// send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find where a claim begins;
+// gone.go and looks.go find that its partition does not exist any more.
 //
 // Locks: a claim's and the committer's are never held together, nor across a call to anybody else.
 package committer

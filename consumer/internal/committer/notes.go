@@ -75,6 +75,17 @@ func (n *Notes) Flush(done func(error)) (list, over bool, err error) {
 	return true, false, nil
 }
 
+// Hurry has the newest note tried at once, for a flush that waits; false: there is nothing to try, or it is under way.
+func (n *Notes) Hurry() (list bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed || n.fenced || n.acked == n.said || n.coming() {
+		return false
+	}
+	n.listed, n.urgent, n.hurried = true, true, true
+	return true
+}
+
 // Fence: the claim is lost, and no request is built any more that has it.
 func (n *Notes) Fence() {
 	n.mu.Lock()

@@ -103,6 +103,7 @@ func (c *Committer) answered(batch []sending, who conn.Identity, answer *sarama.
 		c.sort(s.k, v, err, now)
 		if v.failed {
 			c.refused(s, &CommitError{Remedy: v.remedy, Err: err}, now)
+			s.k.deny(err)
 		} else {
 			c.acknowledged(s, now)
 		}

@@ -95,10 +95,11 @@ func (k *claim) move(ctx context.Context, from int64, log span, what string) (su
 	return start, err
 }
 
-// settle commits a position that could not be found again, and waits for the acknowledgement.
+// settle commits a position that could not be found again, and waits for the acknowledgement: also where the topic is not
+// there, because it may be so new that nobody knows it.
 func (k *claim) settle(ctx context.Context, next int64) error {
 	k.Commit(actors.Progress{Next: next}, true, nil)
-	return k.Flush(ctx)
+	return k.flush(ctx, nil)
 }
 
 func (k *claim) place() place { return place{k.claim.Topic, k.claim.Partition} }
