@@ -23,6 +23,7 @@ type Cable struct {
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
+	tap    func() Tap
 	closed bool
 }
 
@@ -101,12 +102,15 @@ func (c *Cable) accept() {
 // serve connects a client with whom it asks for. To connect takes a packet each way, so it waits for both directions.
 func (c *Cable) serve(client net.Conn) {
 	target, err := greet(client)
-	if err != nil || !c.requests.pass(c.ctx) {
+	if err != nil {
+		return
+	}
+	if _, ok := c.requests.pass(c.ctx); !ok {
 		return
 	}
 	var dialer net.Dialer
 	far, err := dialer.DialContext(c.ctx, "tcp", target)
-	if !c.answers.pass(c.ctx) || answer(client, err) != nil || err != nil {
+	if _, ok := c.answers.pass(c.ctx); !ok || answer(client, err) != nil || err != nil {
 		if far != nil {
 			_ = far.Close()
 		}
@@ -116,34 +120,69 @@ func (c *Cable) serve(client net.Conn) {
 		return
 	}
 	defer c.drop(far)
+	tap := c.tapped()
 	var back sync.WaitGroup
-	back.Go(func() { c.pump(client, far, &c.answers) })
-	c.pump(far, client, &c.requests)
+	back.Go(func() { c.answer(client, far, tap) })
+	c.request(far, client, tap)
 	back.Wait()
 }
 
-// pump carries one direction of one connection to its end, which waits at a cut like all else. An end without a word
-// is handed on as one: the other direction goes on. After an error nothing can go on.
-func (c *Cable) pump(to, from net.Conn, through *gate) {
+// request carries what a client sends, to its end, which waits at a cut like all else. An end without a word is handed on
+// as one: the other direction goes on. After an error nothing can go on.
+func (c *Cable) request(far, client net.Conn, tap Tap) {
 	buffer := make([]byte, 64<<10)
 	for {
-		n, err := from.Read(buffer)
-		if !through.pass(c.ctx) {
+		n, err := client.Read(buffer)
+		waited, ok := c.requests.pass(c.ctx)
+		if !ok {
 			return
 		}
 		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				_ = from.Close()
+			tap.Request(buffer[:n], waited)
+			if _, err := far.Write(buffer[:n]); err != nil {
+				_ = client.Close()
 				return
 			}
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			_ = to.(*net.TCPConn).CloseWrite() //nolint:errcheck // both are TCP
-			return
-		case err != nil:
-			_ = to.Close()
+		if err != nil {
+			tap.HungUp(c.ctx)
+			end(far, err)
 			return
 		}
 	}
+}
+
+// answer carries what comes back, in the same way. With a tap it is read to the end also when the client has gone.
+func (c *Cable) answer(client, far net.Conn, tap Tap) {
+	defer tap.Over()
+	buffer := make([]byte, 64<<10)
+	for gone := false; ; {
+		n, err := far.Read(buffer)
+		tap.Answer(buffer[:n])
+		if _, ok := c.answers.pass(c.ctx); !ok {
+			return
+		}
+		if n > 0 && !gone {
+			if _, err := client.Write(buffer[:n]); err != nil {
+				if tap == deaf {
+					_ = far.Close()
+					return
+				}
+				gone = true
+			}
+		}
+		if err != nil {
+			end(client, err)
+			return
+		}
+	}
+}
+
+// end hands on that nothing more comes.
+func end(to net.Conn, err error) {
+	if errors.Is(err, io.EOF) {
+		_ = to.(*net.TCPConn).CloseWrite() //nolint:errcheck // both are TCP
+		return
+	}
+	_ = to.Close()
 }

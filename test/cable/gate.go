@@ -23,19 +23,20 @@ func (g *gate) set(open bool) {
 	}
 }
 
-// pass waits until the gate is open; false: ctx ended first.
-func (g *gate) pass(ctx context.Context) bool {
+// pass waits until the gate is open; not ok: ctx ended first.
+func (g *gate) pass(ctx context.Context) (waited, ok bool) {
 	for {
 		g.mu.Lock()
 		shut := g.shut
 		g.mu.Unlock()
 		if shut == nil {
-			return ctx.Err() == nil
+			return waited, ctx.Err() == nil
 		}
+		waited = true
 		select {
 		case <-shut:
 		case <-ctx.Done():
-			return false
+			return waited, false
 		}
 	}
 }

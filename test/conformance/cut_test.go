@@ -37,7 +37,7 @@ func TestCut(t *testing.T) {
 		topic := k.topic(partitions)
 		group := "g-" + topic
 		k.fill(topic, partitions, 0, each)
-		l, o, w, g := newLedger(partitions, each), newOwners(), &wire{}, newGate()
+		l, o, w, g := newLedger(partitions, each), newOwners(), newWire(t), newGate()
 		defer g.release()
 		defer w.mend()
 		var stand, hurry atomic.Bool
@@ -138,7 +138,7 @@ func TestCutStore(t *testing.T) {
 		topic := k.topic(partitions)
 		group := "g-" + topic
 		k.fill(topic, partitions, 0, each)
-		s, w, g := newStore(), &wire{}, newGate()
+		s, w, g := newStore(), newWire(t), newGate()
 		for p := range int32(partitions) {
 			s.set(p, 0)
 		}

@@ -4,38 +4,29 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
-	"os"
-	"slices"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/test/cable"
 )
 
-// wire makes the connections of one member, and can be cut as a network is: nobody hangs up. What is sent meanwhile
-// arrives when it is mended, also from a connection that the member has closed: as the kernel does, which sends again for
-// minutes what was not acknowledged.
+// wire is the network of one member, which can be cut: nobody hangs up, and what is sent meanwhile arrives when it is
+// mended, also from a connection that the member has closed: as the kernel does, which sends again for minutes what was not
+// acknowledged. It hears what brokers answer to commits that arrive late.
 type wire struct {
-	mu     sync.Mutex
-	broken broken
-	mended chan struct{} // closed when it is whole again
-	conns  []*wired
-	flush  sync.WaitGroup // of what is sent late
-	late   []error        // what brokers answered to commits that arrived late; nil: accepted
+	*cable.Cable
+
+	mu      sync.Mutex
+	pending int     // commits that arrived late and are not answered
+	late    []error // what brokers answered to such; nil: accepted
 }
 
 // broken says which direction of a wire is cut.
 type broken struct{ requests, answers bool }
-
-// any: it is not whole.
-func (b broken) any() bool { return b.requests || b.answers }
 
 func (b broken) String() string {
 	switch {
@@ -48,182 +39,156 @@ func (b broken) String() string {
 	}
 }
 
-// wired is one connection.
-type wired struct {
-	net.Conn
-
-	wire   *wire
-	closed chan struct{}
-	once   sync.Once
-	held   [][]byte // requests that have not been sent; under the wire's lock
+// newWire is whole.
+func newWire(t testing.TB) *wire {
+	t.Helper()
+	c, err := cable.Lay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w := &wire{Cable: c}
+	c.Tap(func() cable.Tap {
+		return &wiretap{wire: w, waiting: map[uint32][]byte{}, answered: make(chan struct{}, 1)}
+	})
+	return w
 }
 
 // through has a member connect through the wire.
-func (w *wire) through(cfg *consumer.Config) {
-	cfg.Sarama = func(c *sarama.Config) { c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, w }
-}
+func (w *wire) through(cfg *consumer.Config) { cfg.Sarama = cable.Through(w.Addr()) }
 
 // cut breaks the wire.
-func (w *wire) cut(b broken) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.broken, w.mended = b, make(chan struct{})
-}
+func (w *wire) cut(b broken) { w.Cut(b.requests, b.answers) }
 
 // mend makes it whole, and delivers what was sent meanwhile.
-func (w *wire) mend() {
+func (w *wire) mend() { w.Heal() }
+
+func (w *wire) sent() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.broken.any() {
-		return
-	}
-	w.broken = broken{}
-	close(w.mended)
-	for _, c := range w.conns {
-		held := c.held
-		c.held = nil
-		for _, b := range held {
-			_, _ = c.Conn.Write(b)
-		}
-		switch {
-		case !closed(c.closed):
-		case slices.ContainsFunc(held, commits):
-			w.flush.Go(func() { c.linger(held) })
-		default:
-			_ = c.Conn.Close()
-		}
-	}
-}
-
-// Dial is proxy.Dialer's.
-func (w *wire) Dial(network, address string) (net.Conn, error) {
-	return w.DialContext(context.Background(), network, address)
-}
-
-// DialContext is proxy.ContextDialer's. Who dials waits while both ways are cut; while one is, the connection is made, as
-// by a proxy that does not forward.
-func (w *wire) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	w.mu.Lock()
-	wait := w.mended
-	whole := !w.broken.requests || !w.broken.answers
-	w.mu.Unlock()
-	if !whole {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	c := &wired{Conn: conn, wire: w, closed: make(chan struct{})}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.conns = append(w.conns, c)
-	return c, nil
-}
-
-// Write sends, or holds back.
-func (c *wired) Write(b []byte) (int, error) {
-	c.wire.mu.Lock()
-	defer c.wire.mu.Unlock()
-	if !c.wire.broken.requests {
-		return c.Conn.Write(b)
-	}
-	c.held = append(c.held, append([]byte(nil), b...))
-	return len(b), nil
-}
-
-// Read receives; what has arrived while answers are cut is held back.
-func (c *wired) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.wire.mu.Lock()
-	broken, mended := c.wire.broken, c.wire.mended
-	c.wire.mu.Unlock()
-	if broken.answers {
-		select {
-		case <-mended:
-		case <-c.closed:
-			return 0, net.ErrClosed
-		}
-	}
-	return n, err
-}
-
-// Close closes it. The broker hears of it behind everything else.
-func (c *wired) Close() error {
-	c.wire.mu.Lock()
-	defer c.wire.mu.Unlock()
-	var err error
-	c.once.Do(func() {
-		close(c.closed)
-		if !c.wire.broken.any() {
-			err = c.Conn.Close()
-			return
-		}
-		err = c.Conn.SetReadDeadline(time.Now()) // whoever reads has to know; mend does the rest
-	})
-	return err
-}
-
-// SetReadDeadline is that of one who reads; nobody does on a closed connection but linger.
-func (c *wired) SetReadDeadline(at time.Time) error {
-	if closed(c.closed) {
-		return net.ErrClosed
-	}
-	return c.Conn.SetReadDeadline(at)
-}
-
-// SetDeadline must not go past SetReadDeadline.
-func (c *wired) SetDeadline(at time.Time) error {
-	return errors.Join(c.SetReadDeadline(at), c.SetWriteDeadline(at))
-}
-
-// linger reads the answers to what has arrived late, of a connection that the member has given up, and closes it.
-func (c *wired) linger(held [][]byte) {
-	defer func() { _ = c.Conn.Close() }()
-	if c.Conn.SetReadDeadline(time.Now().Add(patience)) != nil {
-		return
-	}
-	for _, request := range held {
-		body, err := answer(c.Conn)
-		if err != nil {
-			if commits(request) {
-				c.wire.note(err) // hung up, which is a refusal, too
-			}
-			return
-		}
-		if commits(request) {
-			c.wire.note(verdict(request, body))
-		}
-	}
+	w.pending++
 }
 
 func (w *wire) note(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.pending--
 	w.late = append(w.late, err)
 }
 
-// answer reads one response, from behind its size on.
-func answer(from io.Reader) ([]byte, error) {
-	size := make([]byte, 4)
-	if _, err := io.ReadFull(from, size); err != nil {
-		return nil, err
+// wiretap listens to one connection.
+type wiretap struct {
+	wire     *wire
+	late     bool   // the request that has begun has waited
+	request  []byte // has begun
+	answer   []byte // has begun
+	answered chan struct{}
+
+	mu      sync.Mutex
+	waiting map[uint32][]byte // commits that were late, by their number
+}
+
+// Request implements cable.Tap. A request begins with its size, its kind, its version and its number.
+func (c *wiretap) Request(b []byte, late bool) {
+	c.late = c.late || late
+	c.request = append(c.request, b...)
+	for {
+		one, rest := frame(c.request)
+		if one == nil {
+			return
+		}
+		if c.late && commits(one) {
+			c.mu.Lock()
+			c.waiting[binary.BigEndian.Uint32(one[8:])] = append([]byte(nil), one...)
+			c.mu.Unlock()
+			c.wire.sent()
+		}
+		c.request, c.late = rest, late && len(rest) > 0
 	}
-	body := make([]byte, binary.BigEndian.Uint32(size))
-	_, err := io.ReadFull(from, body)
-	return body, err
+}
+
+// Answer implements cable.Tap. An answer begins with its size and the number of its request.
+func (c *wiretap) Answer(b []byte) {
+	c.answer = append(c.answer, b...)
+	for {
+		one, rest := frame(c.answer)
+		if one == nil {
+			return
+		}
+		if len(one) >= 8 {
+			number := binary.BigEndian.Uint32(one[4:])
+			c.mu.Lock()
+			request := c.waiting[number]
+			delete(c.waiting, number)
+			c.mu.Unlock()
+			if request != nil {
+				c.wire.note(verdict(request, one[4:]))
+				c.tell()
+			}
+		}
+		c.answer = rest
+	}
+}
+
+// Over implements cable.Tap. To be hung up is to be refused, too.
+func (c *wiretap) Over() {
+	c.mu.Lock()
+	left := len(c.waiting)
+	clear(c.waiting)
+	c.mu.Unlock()
+	for range left {
+		c.wire.note(errHungUp)
+	}
+	c.tell()
+}
+
+// HungUp implements cable.Tap: the broker, if it knew, would not answer.
+func (c *wiretap) HungUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		left := len(c.waiting)
+		c.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-c.answered:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *wiretap) tell() {
+	select {
+	case c.answered <- struct{}{}:
+	default:
+	}
+}
+
+// frame is the first one of a stream, with its size, and what follows; nil: it is not whole.
+func frame(b []byte) (one, rest []byte) {
+	if len(b) < 4 {
+		return nil, b
+	}
+	n := 4 + int(binary.BigEndian.Uint32(b))
+	if len(b) < n {
+		return nil, b
+	}
+	return b[:n:n], b[n:]
 }
 
 // commits: the request is an OffsetCommit. It begins with its size, its kind and its version.
 func commits(request []byte) bool {
-	return len(request) > 8 && kmsg.Key(binary.BigEndian.Uint16(request[4:])) == kmsg.OffsetCommit
+	return len(request) >= 12 && kmsg.Key(binary.BigEndian.Uint16(request[4:])) == kmsg.OffsetCommit
 }
 
-var errUnreadable = errors.New("the answer cannot be read")
+var (
+	errUnreadable = errors.New("the answer cannot be read")
+	errHungUp     = errors.New("the broker hung up")
+)
 
 // verdict is what the broker made of a commit: nil when it was accepted, for any partition.
 func verdict(request, body []byte) error {
@@ -254,17 +219,18 @@ func verdict(request, body []byte) error {
 // of which there have to be some.
 func (w *wire) fenced(t testing.TB) {
 	t.Helper()
-	w.flush.Wait()
+	eventually(t, "commits have arrived late, and each is answered", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.late) > 0 && w.pending == 0
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.late) == 0 {
-		t.Error("no commit arrived late: nothing is shown")
-	}
 	for _, err := range w.late {
 		switch {
 		case err == nil:
 			t.Error("a commit that arrived late was accepted")
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errUnreadable):
+		case errors.Is(err, errUnreadable):
 			t.Errorf("what became of a commit that arrived late is not known: %v", err)
 		default:
 			t.Logf("a commit that arrived late was refused: %v", err)
