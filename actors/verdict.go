@@ -228,6 +228,15 @@ func (m *Mailbox) giveUpHead(offset int64, count *int64) error {
 	return err
 }
 
+// Unreadable says that the partition is parked because its source gave up at offset: there is no record to skip, and a
+// skip has to find where it goes on.
+func (m *Mailbox) Unreadable(offset int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g := m.backlog.Gate()
+	return g.Kind == Parked && g.Class == messages.ClassSource && m.backlog.Unfinished() == 0 && m.backlog.Next() == offset && !m.backlog.Stopping()
+}
+
 func (m *Mailbox) waits(offset int64) error {
 	head := m.backlog.Next()
 	switch {

@@ -117,8 +117,14 @@ func (s *supervisor) moved(c *claim, m messages.Moved) {
 
 // sourceFailed: the partition cannot be read where it stands. An offset outside of the log follows the choice
 // that was made for it; all else parks.
+//
+// The mailbox has parked the partition, which a status shows, before it says why. So an operator may have been faster than
+// this report: then the skip asks where the partition goes on, or has found it.
 func (s *supervisor) sourceFailed(c *claim, offset int64, err error) {
 	if !c.known { // the look-up that is under way, or due, will say where it is to be read
+		return
+	}
+	if c.blocked != nil || offset != c.mailbox.Progress().Next {
 		return
 	}
 	var outside *OutOfRangeError

@@ -18,7 +18,11 @@ func (s *supervisor) skipHead(c *claim, m *messages.SkipHead) {
 		reply(err)
 		return
 	}
-	if b := c.blocked; b != nil {
+	b := c.blocked
+	if b == nil && c.known && c.mailbox.Unreadable(m.Offset) {
+		b = &blockedSource{offset: m.Offset} // it is being asked whether it stays so, or will be: that need not be waited for
+	}
+	if b != nil {
 		s.skipUnreadable(c, b, m, reply)
 		return
 	}
@@ -83,9 +87,13 @@ func (s *supervisor) skippable(c *claim, offset int64) error {
 // skipUnreadable goes on at the next offset that can be read.
 func (s *supervisor) skipUnreadable(c *claim, b *blockedSource, m *messages.SkipHead, reply func(error)) {
 	c.skipping = true
+	told := c.blocked == b // that it cannot be read
+	c.blocked = b
 	s.readable(c, b.offset, true, func(current bool, next int64, err error) {
 		c.skipping = false
 		switch {
+		case err != nil && current && !told:
+			s.block(c, b, err)
 		case err != nil:
 		case !current || c.blocked != b:
 			err = errMoved

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,98 @@ func TestNothingReadableIsKnown(t *testing.T) {
 type blindCommits struct{ supervisor.Commits }
 
 func (blindCommits) Readable(context.Context, int64, bool) (int64, error) { return 0, errOther }
+
+// The log does not hold the next offset any more, and whether that matters is being asked when an operator, who sees that
+// the partition is parked, has it skipped: the skip is carried out, and need not be asked for again. If it cannot find
+// where the partition goes on, that is told, and the partition is parked for that.
+func TestASkipWhileTheSourceIsAskedAbout(t *testing.T) {
+	for name, failed := range map[string]error{"skipped": nil, "not found": errOther} {
+		t.Run(name, func(t *testing.T) {
+			slow := func(c supervisor.Commits) supervisor.Commits { return slowCommits{c, failed} }
+			setup := consumertest.Setup{Config: config{Handler: consumertest.Script()}, Adjust: wrapCommits(slow)}
+			setup.Run(t, func(t *testing.T, k *kit) {
+				p := unreadableAtOne(k)
+				s := p.Status()
+				expect(t, "state", s.State, messages.StateParked)
+				expect(t, "head", s.Head, 1)
+				expect(t, "told", len(eventsOf[*messages.Parked](k)), 0)
+				if err := p.Skip(2); err == nil {
+					t.Error("a command for another offset was not refused")
+				}
+				expect(t, "answer", p.Skip(1), failed)
+				k.Advance(time.Minute)
+				if failed != nil {
+					expect(t, "state", p.Status().State, messages.StateParked)
+					expect(t, "told", len(eventsOf[*messages.Parked](k)), 1)
+					expect(t, "committed", p.Committed(), 1)
+					return
+				}
+				expect(t, "committed", p.Committed(), 4)
+				expect(t, "deliveries", attempts(p), "0#0/1 2#0/1 3#0/1")
+				expect(t, "told", len(eventsOf[*messages.Parked](k)), 0)
+			})
+		})
+	}
+}
+
+// The same, when the operator's word comes even before the supervisor has heard of the source: the report is behind it,
+// and is about what has been skipped.
+func TestASkipBeforeTheSourceIsHeardOf(t *testing.T) {
+	var stall atomic.Pointer[chan struct{}]
+	setup := consumertest.Setup{
+		Config: config{Handler: consumertest.Script()},
+		Adjust: func(set *supervisor.Settings) {
+			set.Event = func(e messages.Event) {
+				if _, ok := e.(*messages.ClaimLost); ok {
+					<-*stall.Load() // the supervisor's turn
+				}
+			}
+		},
+	}
+	setup.Run(t, func(t *testing.T, k *kit) {
+		p, other := k.Assign("orders", 0), k.Assign("orders", 1)
+		p.Append("a")
+		p.Corrupt(1, errBoom)
+		held := make(chan struct{})
+		stall.Store(&held)
+		other.Lose(errOther)
+		k.Tell(&messages.SkipHead{Head: p.Head(1), By: "test"})
+		p.Append("b", "c") // parks the partition
+		close(held)
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/1 2#0/1")
+		expect(t, "committed", p.Committed(), 3)
+		expect(t, "state", p.Status().State, messages.StateIdle)
+		expect(t, "told", len(eventsOf[*messages.Parked](k)), 0)
+	})
+}
+
+// unreadableAtOne is a partition whose first record is handled, and whose second one is not in the log any more.
+func unreadableAtOne(k *kit) *partition {
+	p := k.Assign("orders", 0)
+	p.Append("a")
+	p.Corrupt(1, &supervisor.OutOfRangeError{Offset: 1, Err: errBoom})
+	p.Append("b", "c", "d")
+	return p
+}
+
+// slowCommits take ten milliseconds to find what can be read, or not to.
+type slowCommits struct {
+	supervisor.Commits
+	failed error
+}
+
+func (s slowCommits) Readable(ctx context.Context, offset int64, skip bool) (int64, error) {
+	select {
+	case <-time.After(10 * time.Millisecond):
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	if skip && s.failed != nil {
+		return 0, s.failed
+	}
+	return s.Commits.Readable(ctx, offset, skip)
+}
 
 // wrapCommits puts something between the supervisor and the commits of each claim.
 func wrapCommits(wrap func(supervisor.Commits) supervisor.Commits) func(*supervisor.Settings) {
