@@ -1,7 +1,10 @@
 package conformance
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,9 +24,23 @@ func (k *kafka) protocol(group string) string {
 	return resp.Groups[0].Protocol
 }
 
+// inFlight is how long records take while a group rebalances: longer than the others need to join, and to be given what its
+// member has not given up yet.
+const inFlight = 300 * time.Millisecond
+
+// slowly takes its time for a record while slow says so.
+func slowly(slow *atomic.Bool) consumer.Handler {
+	return func(ctx context.Context, _ *consumer.Record) error {
+		if slow.Load() {
+			work(ctx.Done(), inFlight)
+		}
+		return nil
+	}
+}
+
 // TestMixedGroupRange: members of ours that list range and members of sarama's ConsumerGroup, whose default that is,
-// share a group, whoever leads it. No partition is owned by two, no record of ours is handled twice, and whoever stays
-// owns all.
+// share a group, whoever leads it, and rebalance while records are in flight. No partition is owned by two, no record of
+// ours is handled twice, and whoever stays owns all.
 func TestMixedGroupRange(t *testing.T) {
 	mixedEagerGroup(t, consumer.Range, sarama.NewBalanceStrategyRange())
 }
@@ -41,27 +58,36 @@ func mixedEagerGroup(t *testing.T, balance consumer.Balance, strategy sarama.Bal
 	topic := k.topic(partitions)
 	group := "g-" + topic
 	o, l := newOwners(), newLedger(partitions, 3*each)
+	var slow atomic.Bool
 	ours := func(name string) *member {
 		cfg := k.config(name, group, topic)
 		cfg.Balance = []consumer.Balance{balance}
 		cfg.Hooks = o.hooks(name)
-		cfg.Handler = l.keeps(name, nil)
+		cfg.Handler = l.keeps(name, slowly(&slow))
 		return start(t, name, cfg)
 	}
 	a := ours("a")
 	a.owns(partitions)
+	busy := func(from, owned int) { // a has a record of each of its partitions in flight
+		t.Helper()
+		slow.Store(true)
+		k.fill(topic, partitions, from, from+each)
+		eventually(t, "a is busy", func() bool { return len(l.running("a")) == owned })
+	}
+	busy(0, partitions)
 	p := startPlain(t, "sarama", k.config("", group, topic), o, l, strategy)
 	a.owns(partitions / 2)
 	eventually(t, "both own a half", func() bool { return o.all(partitions) })
-	k.fill(topic, partitions, 0, each)
+	slow.Store(false)
 	eventually(t, "a third is processed", func() bool { return l.count() == partitions*each })
+	busy(each, partitions/2)
 	b := ours("b")
 	b.owns(partitions / 3)
 	eventually(t, "all three own a third", func() bool { return o.all(partitions) })
+	slow.Store(false)
 	if now := k.protocol(group); now != balance.String() {
 		t.Errorf("the group uses %q, want %v", now, balance)
 	}
-	k.fill(topic, partitions, each, 2*each)
 	eventually(t, "two thirds are processed", func() bool { return l.count() == 2*partitions*each })
 	a.leave() // it leads
 	b.owns(partitions / 2)
@@ -98,9 +124,16 @@ func TestStrategiesChangeWhileRunning(t *testing.T) {
 	}
 	l := newLedger(partitions, 2*len(steps)*each)
 	var members [2]*member
+	var slow atomic.Bool
 	produced := 0
 	for _, step := range steps {
 		for slot := range members {
+			slow.Store(true)
+			k.fill(topic, partitions, produced, produced+each)
+			produced += each
+			if other := members[1-slot]; other != nil {
+				eventually(t, "the other one is busy", func() bool { return len(l.running(other.name)) > 0 })
+			}
 			if old := members[slot]; old != nil {
 				old.leave()
 			}
@@ -108,15 +141,14 @@ func TestStrategiesChangeWhileRunning(t *testing.T) {
 			cfg := k.config(name, group, topic)
 			cfg.Balance = step.list
 			cfg.Hooks = o.hooks(name)
-			cfg.Handler = l.keeps(name, nil)
+			cfg.Handler = l.keeps(name, slowly(&slow))
 			members[slot] = start(t, name, cfg)
 			for _, m := range members {
 				if m != nil && members[1] != nil {
 					m.owns(partitions / 2)
 				}
 			}
-			k.fill(topic, partitions, produced, produced+each)
-			produced += each
+			slow.Store(false)
 			eventually(t, "what has been produced is processed", func() bool { return l.count() == partitions*produced })
 		}
 		if now := k.protocol(group); now != step.uses {
