@@ -102,15 +102,12 @@ func (c *Cable) accept() {
 // serve connects a client with whom it asks for. To connect takes a packet each way, so it waits for both directions.
 func (c *Cable) serve(client net.Conn) {
 	target, err := greet(client)
-	if err != nil {
-		return
-	}
-	if _, ok := c.requests.pass(c.ctx); !ok {
+	if err != nil || !c.requests.pass(c.ctx, nil) {
 		return
 	}
 	var dialer net.Dialer
 	far, err := dialer.DialContext(c.ctx, "tcp", target)
-	if _, ok := c.answers.pass(c.ctx); !ok || answer(client, err) != nil || err != nil {
+	if !c.answers.pass(c.ctx, nil) || answer(client, err) != nil || err != nil {
 		if far != nil {
 			_ = far.Close()
 		}
@@ -133,12 +130,12 @@ func (c *Cable) request(far, client net.Conn, tap Tap) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buffer)
-		waited, ok := c.requests.pass(c.ctx)
-		if !ok {
+		late := false
+		if !c.requests.pass(c.ctx, func() { late = true; tap.Held(buffer[:n]) }) {
 			return
 		}
 		if n > 0 {
-			tap.Request(buffer[:n], waited)
+			tap.Request(buffer[:n], late)
 			if _, err := far.Write(buffer[:n]); err != nil {
 				_ = client.Close()
 				return
@@ -159,7 +156,7 @@ func (c *Cable) answer(client, far net.Conn, tap Tap) {
 	for gone := false; ; {
 		n, err := far.Read(buffer)
 		tap.Answer(buffer[:n])
-		if _, ok := c.answers.pass(c.ctx); !ok {
+		if !c.answers.pass(c.ctx, nil) {
 			return
 		}
 		if n > 0 && !gone {

@@ -23,20 +23,23 @@ func (g *gate) set(open bool) {
 	}
 }
 
-// pass waits until the gate is open; not ok: ctx ended first.
-func (g *gate) pass(ctx context.Context) (waited, ok bool) {
+// pass waits until the gate is open; false: ctx ended first. held, which may be nil, is called before it begins to wait.
+func (g *gate) pass(ctx context.Context, held func()) bool {
 	for {
 		g.mu.Lock()
 		shut := g.shut
 		g.mu.Unlock()
 		if shut == nil {
-			return waited, ctx.Err() == nil
+			return ctx.Err() == nil
 		}
-		waited = true
+		if held != nil {
+			held()
+			held = nil
+		}
 		select {
 		case <-shut:
 		case <-ctx.Done():
-			return waited, false
+			return false
 		}
 	}
 }

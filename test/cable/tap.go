@@ -2,9 +2,11 @@ package cable
 
 import "context"
 
-// Tap listens to one connection. Request and HungUp are called by one goroutine, Answer and Over by another one; what they
+// Tap listens to one connection. Held, Request and HungUp are called by one goroutine, Answer and Over by another one; what they
 // are given is theirs until they return.
 type Tap interface {
+	// Held is told what waits at a cut now; nothing, where it is the client's end.
+	Held(b []byte)
 	// Request is told what goes to the far end, before it does. late: it has waited at a cut.
 	Request(b []byte, late bool)
 	// HungUp: the client has, and the far end hears of it when HungUp returns. Until then it answers what has arrived,
@@ -38,6 +40,7 @@ var deaf Tap = silence{}
 
 type silence struct{}
 
+func (silence) Held([]byte)            {}
 func (silence) Request([]byte, bool)   {}
 func (silence) HungUp(context.Context) {}
 func (silence) Answer([]byte)          {}

@@ -35,6 +35,8 @@ func (n *notes) all() []string {
 
 func (n *notes) Request(b []byte, late bool) { n.note(fmt.Sprintf("request %v %v", b, late)) }
 
+func (n *notes) Held(b []byte) { n.note(fmt.Sprintf("held %v", b)) }
+
 func (n *notes) Answer(b []byte) {
 	if len(b) > 0 {
 		n.note(fmt.Sprintf("answer %v", b))
@@ -88,12 +90,15 @@ func TestATapHearsTheAnswerToWhatIsLate(t *testing.T) {
 	c.Cut(true, false)
 	send(t, conn, 10)
 	silent(t, far)
+	if got, want := n.all(), []string{"request [1] false", "held [10]"}; !slices.Equal(got, want) {
+		t.Errorf("in the cut it has heard %q, want %q", got, want)
+	}
 	_ = conn.Close()
 	c.Heal()
 	receive(t, far, 10)
 	wait(t, "the client's end does not come", n.hungUp)
 	silent(t, far)
-	want := []string{"request [1] false", "request [10] true"}
+	want := []string{"request [1] false", "held [10]", "request [10] true"}
 	for b := range byte(5) { // the client is not there, which the first one that is sent to it finds out
 		send(t, far, b)
 		want = append(want, fmt.Sprintf("answer [%d]", b))

@@ -74,7 +74,7 @@ func TestCut(t *testing.T) {
 		watched := k.neverBack(group, topic)
 		before := k.committed(group, topic)
 		k.journal.note("the wire of a is cut: %v", b)
-		w.cut(b)
+		w.cutACommit(t, b)
 		eventually(t, "a has lost its claims", func() bool { return len(told[*messages.ClaimLost](a)) >= 2 })
 		other.owns(partitions)
 		eventually(t, "b goes on where a has committed last", past(before, 50))

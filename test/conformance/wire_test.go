@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -21,6 +22,7 @@ type wire struct {
 	*cable.Cable
 
 	mu      sync.Mutex
+	held    int     // commits that have come to a cut
 	pending int     // commits that arrived late and are not answered
 	late    []error // what brokers answered to such; nil: accepted
 }
@@ -60,6 +62,21 @@ func (w *wire) through(cfg *consumer.Config) { cfg.Sarama = cable.Through(w.Addr
 // cut breaks the wire.
 func (w *wire) cut(b broken) { w.Cut(b.requests, b.answers) }
 
+// cutACommit is cut with a commit on its way into it. There is one in flight at a time: if it was sent before, and its
+// answer is what the cut holds back, then none is sent on that connection any more, and none arrives late.
+func (w *wire) cutACommit(t testing.TB, b broken) {
+	t.Helper()
+	if b.requests {
+		w.cut(broken{requests: true})
+		eventually(t, "a commit comes to the cut", func() bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.held > 0
+		})
+	}
+	w.cut(b)
+}
+
 // mend makes it whole, and delivers what was sent meanwhile.
 func (w *wire) mend() { w.Heal() }
 
@@ -86,6 +103,15 @@ type wiretap struct {
 
 	mu      sync.Mutex
 	waiting map[uint32][]byte // commits that were late, by their number
+}
+
+// Held implements cable.Tap.
+func (c *wiretap) Held(b []byte) {
+	if one, _ := frame(append(slices.Clip(c.request), b...)); one != nil && commits(one) {
+		c.wire.mu.Lock()
+		defer c.wire.mu.Unlock()
+		c.wire.held++
+	}
 }
 
 // Request implements cable.Tap. A request begins with its size, its kind, its version and its number.
