@@ -25,11 +25,11 @@ func TestThreeNodesCoordinatorKilled(t *testing.T) {
 }
 
 // TestThreeNodesCoordinatorStopped: the same of a node that hangs. Nobody hangs up, so that nobody notices but by a
-// deadline of his own; elsewhere the heartbeat waits for 30 s, in which the session is over. At the end the node wakes,
-// and nobody listens to what it believes.
+// deadline of his own; elsewhere the heartbeat waits for 30 s, in which the session is over, and the limit is below
+// that. At the end the node wakes, and nobody listens to what it believes.
 func TestThreeNodesCoordinatorStopped(t *testing.T) {
 	threeNodes(t, "the node that coordinates the group is stopped")
-	outage{stopped: true, limit: patience}.run(t)
+	outage{stopped: true, limit: 25 * time.Second}.run(t)
 }
 
 // TestThreeNodesCoordinatorKilledInRejoin: the node is killed while a third member joins. The join goes down with it, and
