@@ -21,10 +21,12 @@ import (
 //	 holding      to the tail                         none until Release         n
 //	 parked       to the tail; Shed drops it, and     none until Release         n
 //	              begins a seek to what it dropped
+//	 paused       as parked; beside a hold or a park  none until Resume          n
 //	Stopping      dropped                             none                       absent
 type Backlog struct {
 	state  phase
 	gate   Gate
+	paused bool   // by an operator, whatever the gate says
 	seek   uint64 // number of the newest seek
 	next   int64  // where the partition stands while the ring is empty; the wanted offset while awaiting a seek
 	behind int64  // the first offset that Shed dropped: nothing below it is received any more
@@ -77,6 +79,9 @@ type Gate struct {
 	// Stays says that a park travels to the next owner with the commit. It does not when the consumer itself ends by
 	// it: the record that was escalated is tried again by whoever comes next.
 	Stays bool
+	// Named says that an operator has parked the record at the head by its offset. The park ends with that record, which may
+	// be in flight; and it travels although the record may never have been tried.
+	Named bool
 }
 
 // passes: it is about where the partition stands, or about who may be there, and is over when that has changed.
@@ -182,7 +187,7 @@ func (b *Backlog) Peek() (offset int64, ok bool) {
 }
 
 func (b *Backlog) due() *entry {
-	if b.state != assigned || b.gate.Kind != Open || b.length == 0 {
+	if b.state != assigned || b.gate.Kind != Open || b.paused || b.length == 0 {
 		return nil
 	}
 	if e := b.at(0); e.state == waiting { // by partition, the next record waits for the head
@@ -220,10 +225,10 @@ func (b *Backlog) Head() (t Taken, ok bool) {
 	return b.taken(b.at(0)), true
 }
 
-// Pins answers the head if it is parked and pins its fetch: nothing has copied it, because it has not failed here.
+// Pins answers the head if it is parked, or paused, and pins its fetch: nothing has copied it, because it has not failed here.
 func (b *Backlog) Pins() (t Taken, ok bool) {
 	t, ok = b.Head()
-	if !ok || b.gate.Kind != Parked || t.Again() != nil {
+	if !ok || !b.stands() || t.Again() != nil {
 		return Taken{}, false
 	}
 	return t, true
@@ -303,7 +308,27 @@ func (b *Backlog) Park(reason string, class messages.Class) {
 }
 
 // Release opens the gate.
-func (b *Backlog) Release() { b.gate, b.shed = Gate{}, Shed{} }
+func (b *Backlog) Release() {
+	if b.gate = (Gate{}); !b.stands() {
+		b.shed = Shed{}
+	}
+}
+
+// Pause holds records back until Resume, whatever becomes of the gate meanwhile. No seek ends it.
+func (b *Backlog) Pause() { b.paused = true }
+
+// Resume ends a pause. A hold or a park stays.
+func (b *Backlog) Resume() {
+	if b.paused = false; !b.stands() {
+		b.shed = Shed{}
+	}
+}
+
+// Paused says whether Pause was called, and Resume was not since.
+func (b *Backlog) Paused() bool { return b.paused }
+
+// stands: somebody has to act before a record is delivered, and nobody knows when.
+func (b *Backlog) stands() bool { return b.gate.Kind == Parked || b.paused }
 
 // Gate is what holds records back.
 func (b *Backlog) Gate() Gate { return b.gate }

@@ -21,6 +21,7 @@ type naive struct {
 	behind   int64 // the first offset that was shed
 	shed     int   // records, by this park
 	gate     Gate
+	paused   bool
 	carry    map[int64]int
 }
 
@@ -70,7 +71,7 @@ func (n *naive) await(offset int64) uint64 {
 	if offset == n.next() {
 		carry[offset] = n.attempts()
 	}
-	*n = naive{seek: n.seek, wanted: offset, carry: carry}
+	*n = naive{seek: n.seek, wanted: offset, carry: carry, paused: n.paused}
 	return n.seek
 }
 
@@ -90,7 +91,7 @@ func (n *naive) append(seek uint64, batch samples) (bytes int) {
 
 func (n *naive) due() *naiveRecord {
 	left := n.unfinished()
-	if n.stopping || !n.assigned || n.gate.Kind != Open || len(left) == 0 || left[0].flying {
+	if n.stopping || !n.assigned || n.gate.Kind != Open || n.paused || len(left) == 0 || left[0].flying {
 		return nil
 	}
 	return left[0]
@@ -129,7 +130,7 @@ func (n *naive) fail(offset int64, again *messages.Record) bool {
 // drop is Shed: all that is left waiting behind the head, as it was received.
 func (n *naive) drop() (s Shed) {
 	left := n.unfinished()
-	if n.stopping || !n.assigned || n.gate.Kind != Parked || len(left) == 0 {
+	if n.stopping || !n.assigned || n.gate.Kind != Parked && !n.paused || len(left) == 0 {
 		return Shed{}
 	}
 	for i := len(n.all) - 1; n.all[i] != left[0] && !n.all[i].flying && !n.all[i].done && n.all[i].again == nil; i-- {
@@ -161,16 +162,17 @@ func same(b *Backlog, n *naive) error {
 		IsDue              bool
 		Stopping, Awaiting bool
 		Gate               Gate
+		Paused             bool
 		Shed               int
 	}
 	var got, want answers
-	got = answers{Next: b.Next(), Attempts: b.Attempts(), Open: b.Unfinished(), By: b.Bytes(), Stopping: b.Stopping(), Awaiting: b.Awaiting(), Gate: b.Gate(), Shed: b.shed.Records}
+	got = answers{Next: b.Next(), Attempts: b.Attempts(), Open: b.Unfinished(), By: b.Bytes(), Stopping: b.Stopping(), Awaiting: b.Awaiting(), Gate: b.Gate(), Paused: b.Paused(), Shed: b.shed.Records}
 	got.Len, got.Assigned = b.Len()
 	got.Due, got.IsDue = b.Peek()
 	left := len(n.unfinished())
 	want = answers{
 		Next: n.next(), Attempts: n.attempts(), Open: left, By: n.bytes(), Len: left, Assigned: n.assigned && !n.stopping,
-		Stopping: n.stopping, Awaiting: !n.assigned && !n.stopping, Gate: n.gate, Shed: n.shed,
+		Stopping: n.stopping, Awaiting: !n.assigned && !n.stopping, Gate: n.gate, Paused: n.paused, Shed: n.shed,
 	}
 	if r := n.due(); r != nil {
 		want.Due, want.IsDue = r.offset, true
@@ -305,11 +307,26 @@ func twins(seed uint64, steps int) error {
 				op = "Shed"
 				err = shed(step)
 			}
-		case die < 99:
+		case die < 96:
+			b.Pause()
+			n.paused = true
+			if op = "Pause"; rnd.IntN(2) == 0 {
+				op = "Shed"
+				err = shed(step)
+			}
+		case die < 98:
+			b.Resume()
+			if n.paused = false; n.gate.Kind != Parked {
+				n.shed = 0
+			}
+			op = "Resume"
+		case die < 99 || die < 100 && rnd.IntN(5) > 0:
 			b.Release()
-			n.gate, n.shed = Gate{}, 0
+			if n.gate = (Gate{}); !n.paused {
+				n.shed = 0
+			}
 			op = "Release"
-		case rnd.IntN(5) == 0:
+		default:
 			b.Stop()
 			n.stopping = true
 			op = "Stop"

@@ -14,6 +14,7 @@ func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
 		m.backlog.Carry(next, carried.Attempt)
 		if carried.Parked {
 			m.park(carried.Reason, messages.ClassHandler)
+			m.backlog.gate.Named = carried.Attempt == 0 // nothing else but an operator parks what was never tried
 		}
 	}
 	if !m.opened {
@@ -30,9 +31,8 @@ func (m *Mailbox) await(offset int64) (seek uint64) {
 	seek = m.backlog.Await(offset)
 	if gate.Kind == Parked && !gate.passes() {
 		m.backlog.gate = gate
-	} else {
-		m.parkEnds()
 	}
+	m.standsNoMore()
 	m.full, m.source, m.awaitAck = false, nil, false
 	return seek
 }
@@ -147,7 +147,7 @@ func (m *Mailbox) Room() int {
 		return -1
 	}
 	none := 0
-	if m.backlog.Gate().Kind != Open {
+	if m.backlog.Gate().Kind != Open || m.backlog.Paused() {
 		none = -1 // for how long, nobody knows: no reason to hurry other partitions' polls
 	}
 	if m.parking.long && m.backlog.Unfinished() > 0 {

@@ -2,7 +2,7 @@ package actors
 
 import "github.com/ottla-go/ottla/messages"
 
-// Detain holds the head at offset back for good and answers it, if it is held or parked at all; else it answers why not,
+// Detain holds the head at offset back for good and answers it, if it is held, parked or paused at all; else it answers why not,
 // as SkipHead would. Whoever moves an offset store past the head, or writes it elsewhere, does so first: a hold that ends in
 // the same moment would deliver the record, and its handler would move the store, too. The park is of this class.
 func (m *Mailbox) Detain(offset int64, reason string, class messages.Class) (*messages.Record, error) {
@@ -28,7 +28,7 @@ func (m *Mailbox) detain(offset int64, reason string, class messages.Class) (Tak
 	if !ok {
 		return Taken{}, &HeadError{offset, offset, "there is no such record in the backlog"}
 	}
-	if m.backlog.Gate().Kind == Holding {
+	if m.backlog.Gate().Kind != Parked { // it holds, or is only paused, and Resume would let it out
 		m.park(reason, class)
 	}
 	return t, nil

@@ -40,7 +40,8 @@ type Mailbox struct {
 	behind    bool        // something was finished since
 	timer     *time.Timer // of a hold
 	holding   uint64      // number of the newest hold: a timer of an older one means nothing
-	parking   parking     // since when it has been parked, and whether that is long
+	parking   parking     // since when it has been parked or paused, and whether that is long
+	pause     Pause       // of an operator's; zero: none
 	opened    bool        // the start is known
 	greet     bool        // Assigned is due
 	greeted   bool        // this incarnation got its Assigned

@@ -62,5 +62,6 @@ type Report struct {
 	Sought   bool // a handler's SeekTo moved the partition from Offset to SoughtTo
 	SoughtTo int64
 	Shed     *Shed            // a long park has dropped these
+	Unparked bool             // the record at Offset was parked by name while it was in flight, and has succeeded
 	GivenUp  *messages.Record // by a resume without a verdict
 }

@@ -33,7 +33,11 @@ func (m *Mailbox) settle() job {
 	case m.over():
 		return job{}
 	case o == nil:
+		named := m.backlog.gate.Named
 		m.finish(r)
+		if named && !m.backlog.gate.Named {
+			return reporting(Report{Unparked: true, Offset: r.Offset})
+		}
 		return job{}
 	case unwanted(m.claim) && o.class != messages.ClassUnanswered:
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
@@ -100,6 +104,9 @@ func (m *Mailbox) giveUp(offset int64, count *int64) bool {
 }
 
 func (m *Mailbox) dequeued() {
+	if m.backlog.gate.Named { // first: the park was this record's, it must not be committed with the next one
+		m.openGate()
+	}
 	if m.set.Each {
 		m.awaitAck = true
 		m.push(true)
@@ -133,7 +140,7 @@ func (m *Mailbox) push(urgent bool) {
 // progress is what the next owner must know.
 func (m *Mailbox) progress() Progress {
 	p := Progress{Next: m.backlog.Next(), Attempt: m.backlog.Attempts()}
-	if g := m.backlog.Gate(); g.Kind == Parked && g.Stays && p.Attempt > 0 {
+	if g := m.backlog.Gate(); g.Kind == Parked && g.Stays && (p.Attempt > 0 || g.Named) {
 		p.Parked, p.Reason = true, g.Reason
 	}
 	return p

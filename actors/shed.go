@@ -12,8 +12,8 @@ type Shed struct {
 	Bytes   int // as Record.Size counts them
 }
 
-// Shed drops the tail of a parked backlog. It answers what that was, and the number of the seek to its first offset,
-// which has begun: what an older one fetches is dropped from now on. false: there is no tail, or nobody has parked it.
+// Shed drops the tail of a backlog that is parked or paused. It answers what that was, and the number of the seek to its first offset,
+// which has begun: what an older one fetches is dropped from now on. false: there is no tail, or it is neither.
 //
 // The head stays, and so does everything up to the last entry that is more than what the source brought: one in flight or
 // done would be handled again, one that has failed would forget its attempts.
@@ -22,7 +22,7 @@ type Shed struct {
 // be appended behind 10: 11 to 19 would never come, and be committed over when 20 is done. As it is of an older seek, it
 // is dropped, and so is everything until the source has been moved to 11.
 func (b *Backlog) Shed() (s Shed, seek uint64, ok bool) {
-	if b.state != assigned || b.gate.Kind != Parked {
+	if b.state != assigned || !b.stands() {
 		return Shed{}, 0, false
 	}
 	keep := b.length
@@ -51,10 +51,10 @@ func (b *Backlog) Shed() (s Shed, seek uint64, ok bool) {
 	return s, b.seek, true
 }
 
-// parking is how long the partition has been parked.
+// parking is how long the partition has been parked or paused.
 type parking struct {
 	number uint64      // of the newest park: a timer of an older one means nothing
-	timer  *time.Timer // nil: not parked
+	timer  *time.Timer // nil: neither
 	long   bool        // for longer than ShedAfter
 }
 
@@ -66,6 +66,13 @@ func (m *Mailbox) parkBegins() {
 	}
 	n := m.parking.number
 	m.parking.timer = time.AfterFunc(m.set.ShedAfter, func() { m.shed(n) })
+}
+
+// standsNoMore is parkEnds, unless something else keeps the partition standing: a park under a pause, or a pause over one.
+func (m *Mailbox) standsNoMore() {
+	if !m.backlog.stands() {
+		m.parkEnds()
+	}
 }
 
 // parkEnds makes every older timer meaningless, also one that has fired and waits for the lock.

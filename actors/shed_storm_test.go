@@ -56,8 +56,8 @@ func (s *shelf) fetch(d *dice) {
 
 func samplesOf(offsets []int64) samples { return from(offsets...) }
 
-// A partition is parked and un-parked at random, for shorter and longer than its backlog is kept, by its policy and by an
-// operator, while fetches are under way and seeks are late. Nothing is lost, nothing comes twice, order is kept, and
+// A partition is parked and un-parked, paused and resumed at random, for shorter and longer than its backlog is kept, by its
+// policy and by operators, while fetches are under way and seeks are late. Nothing is lost, nothing comes twice, order is kept, and
 // nothing is committed that is not finished.
 func TestParksThatShedLoseNothing(t *testing.T) {
 	t.Parallel()
@@ -126,7 +126,17 @@ func shedding(t *testing.T, seed uint64) {
 		})
 		background(func() {
 			time.Sleep(time.Duration(d.IntN(50)) * time.Millisecond)
+			if d.IntN(2) == 0 {
+				_ = r.box.ParkHead(r.box.Snapshot().Head, "look")
+				return
+			}
 			r.box.Park("maintenance", messages.ClassHandler)
+		})
+		background(func() { // another operator
+			time.Sleep(time.Duration(d.IntN(40)) * time.Millisecond)
+			r.box.Pause(ann())
+			time.Sleep(time.Duration(d.IntN(12)) * time.Millisecond)
+			r.box.Resume()
 		})
 		background(func() {
 			p := r.box.Progress().Next

@@ -274,32 +274,39 @@ func TestShedAndGone(t *testing.T) {
 // A parked partition's actor is at a message of its own, for hours: the tail goes nevertheless, and so does the fetch
 // that the head came in, which nobody has copied.
 func TestShedDoesNotWaitForTheActor(t *testing.T) {
-	bubble(t, func(r *rig) {
-		r.parking()
-		r.receive = func(ctx actor.Context) {
-			if wait, ok := ctx.Message().(func()); ok {
-				wait()
-			}
+	for name, stand := range map[string]func(r *rig){
+		"parked": func(r *rig) { r.box.Park("maintenance", messages.ClassHandler) },
+		"paused": func(r *rig) { r.box.Pause(ann()) },
+	} {
+		bubbleOf(t, name, func(r *rig) { shedsBesideItsActor(r, stand) })
+	}
+}
+
+func shedsBesideItsActor(r *rig, stand func(r *rig)) {
+	r.parking()
+	r.receive = func(ctx actor.Context) {
+		if wait, ok := ctx.Message().(func()); ok {
+			wait()
 		}
-		r.withActor()
-		r.box.Park("maintenance", messages.ClassHandler)
-		busy := make(chan struct{})
-		r.send(func() { <-busy })
-		deliver := func() weak.Pointer[[100_000]byte] {
-			value := new([100_000]byte)
-			r.box.Deliver(r.seek, short{large{from(0, 1), value}}, Extent{})
-			return weak.Make(value)
-		}
-		fetch := deliver()
-		time.Sleep(time.Hour)
-		r.reopened(1)
-		runtime.GC()
-		runtime.GC()
-		if fetch.Value() != nil {
-			t.Error("the fetch is alive")
-		}
-		close(busy)
-	})
+	}
+	r.withActor()
+	stand(r)
+	busy := make(chan struct{})
+	r.send(func() { <-busy })
+	deliver := func() weak.Pointer[[100_000]byte] {
+		value := new([100_000]byte)
+		r.box.Deliver(r.seek, short{large{from(0, 1), value}}, Extent{})
+		return weak.Make(value)
+	}
+	fetch := deliver()
+	time.Sleep(time.Hour)
+	r.reopened(1)
+	runtime.GC()
+	runtime.GC()
+	if fetch.Value() != nil {
+		r.t.Error("the fetch is alive")
+	}
+	close(busy)
 }
 
 // What a shed backlog gives back, its neighbours may fetch, and are told.

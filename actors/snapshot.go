@@ -28,9 +28,10 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 		s.NextRetry = g.Until
 	case Parked:
 		s.Reason = g.Reason
-		s.Shed, s.ShedFrom = m.backlog.shed.Records, m.backlog.shed.From
 	case Open:
 	}
+	s.PausedBy, s.PausedSince = m.pause.By, m.pause.Since
+	s.Shed, s.ShedFrom = m.backlog.shed.Records, m.backlog.shed.From
 	if r := m.attempt.record; r != nil {
 		s.Attempt = r.Attempt
 		if m.looked != m.delivered {
@@ -47,10 +48,12 @@ func (m *Mailbox) state() messages.State {
 		return messages.StateStopping
 	case m.attempt.record != nil || m.awaitAck || m.fault != nil:
 		return messages.StateBusy
-	case gate == Holding:
-		return messages.StateHolding
 	case gate == Parked:
 		return messages.StateParked
+	case m.backlog.Paused() && m.opened:
+		return messages.StatePaused
+	case gate == Holding:
+		return messages.StateHolding
 	case m.stopped: // by itself; to be spawned again
 		return messages.StateStopping
 	case !m.opened || m.backlog.Awaiting() && m.extentOf != m.backlog.seek:

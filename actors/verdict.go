@@ -173,7 +173,7 @@ func (m *Mailbox) release(n uint64) {
 
 func (m *Mailbox) openGate() {
 	m.backlog.Release()
-	m.parkEnds()
+	m.standsNoMore()
 	m.wake = true
 }
 
@@ -191,10 +191,13 @@ func (e *HeadError) Error() string {
 	return fmt.Sprintf("ottla: offset %d: %s", e.Have, e.Text)
 }
 
-// RetryHead ends the hold or the park of the head at offset.
+// RetryHead ends the hold or the park of the head at offset. A pause stays.
 func (m *Mailbox) RetryHead(offset int64) error {
 	m.mu.Lock()
 	err := m.waits(offset)
+	if err == nil && m.backlog.Gate().Kind == Open {
+		err = &HeadError{offset, offset, "the partition neither holds nor is parked; it is paused until Resume"}
+	}
 	if err == nil {
 		m.stopTimer()
 		m.openGate()
@@ -204,7 +207,7 @@ func (m *Mailbox) RetryHead(offset int64) error {
 	return err
 }
 
-// SkipHead gives up the head at offset, which is held or parked.
+// SkipHead gives up the head at offset, which is held, parked or paused.
 func (m *Mailbox) SkipHead(offset int64) error { return m.giveUpHead(offset, &m.counters.Skipped) }
 
 // DeadLetterHead gives it up as a dead letter, which has been written.
@@ -248,7 +251,7 @@ func (m *Mailbox) waits(offset int64) error {
 		return &HeadError{offset, head, "the record is being handled"}
 	case m.fault != nil && m.fault.Record != nil: // it would meet the next record
 		return &HeadError{offset, head, "the record has failed, and it is not decided yet what is done about it"}
-	case m.backlog.Gate().Kind == Open:
+	case m.backlog.Gate().Kind == Open && !m.backlog.Paused():
 		return &HeadError{offset, head, "the partition neither holds nor is parked"}
 	}
 	return nil

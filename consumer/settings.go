@@ -17,19 +17,24 @@ func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be im
 		if !ok {
 			return supervisor.Settings{}, fmt.Errorf("ottla: %T is not a consumer.Config", config)
 		}
+		anything := false
 		if relaxed { // a test kit's script needs none of them
 			c.Group = cmp.Or(c.Group, "test")
 			if len(c.Brokers) == 0 {
 				c.Brokers = []string{"127.0.0.1:9092"}
 			}
 			if len(c.Topics) == 0 {
-				c.Topics = append([]string{"any"}, c.Policy.Topics()...)
+				c.Topics, anything = append([]string{"any"}, c.Policy.Topics()...), true
 			}
 		}
 		if err := c.Validate(); err != nil {
 			return supervisor.Settings{}, err
 		}
-		return settings(c.WithDefaults()), nil
+		set := settings(c.WithDefaults())
+		if anything {
+			set.Topics = nil
+		}
+		return set, nil
 	}
 }
 
@@ -37,6 +42,7 @@ func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be im
 func settings(c Config) supervisor.Settings {
 	return supervisor.Settings{
 		Group:    c.Group,
+		Topics:   c.Topics,
 		Handler:  c.Handler,
 		Producer: c.Actor,
 		Hooks:    actors.Hooks{Assigned: c.Hooks.Assigned, Revoked: c.Hooks.Revoked, Lost: c.Hooks.Lost},

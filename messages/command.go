@@ -10,7 +10,8 @@ type Head struct {
 	Offset    int64  `json:"offset"`
 }
 
-// Command is what an operator can ask of a consumer: *RetryHead, *SkipHead, *DeadLetterHead. Each is answered with a *Result.
+// Command is what an operator can ask of a consumer: *RetryHead, *SkipHead, *DeadLetterHead, *ParkHead, *Pause, *Resume. Each
+// is answered with a *Result.
 type Command interface{ command() Head }
 
 // RetryHead ends a hold or a park now: the head is delivered again ("un-park").
@@ -33,19 +34,58 @@ type DeadLetterHead struct {
 	By string
 }
 
-func (c *RetryHead) command() Head { return c.Head }
-func (c *SkipHead) command() Head  { return c.Head }
+// ParkHead keeps the head from its handler until RetryHead, SkipHead or DeadLetterHead. What is in flight finishes first: if it
+// succeeds, there is nothing left to park. A record that has not come yet waits as soon as it does. The park travels to the
+// next owner with the committed offset.
+type ParkHead struct {
+	Head
+	Reason string // for people; it is in the status, and travels
+	By     string
+}
 
+// Pause stops the delivery of a topic's partitions until Resume: the record in flight finishes and is committed, what is
+// fetched stays within its bounds, messages arrive, and revocations do. It is this consumer's alone, not its group's, and ends
+// with it; of a partition that goes and comes back, or comes for the first time, nothing is delivered either. What is
+// paused already keeps the name of who did that.
+type Pause struct {
+	Topic      string
+	Partitions []int32 // nil: all of the topic, also those that come later
+	By         string
+}
+
+// Resume ends a Pause, of single partitions or of all. What is parked or holds stays so.
+type Resume struct {
+	Topic      string
+	Partitions []int32 // nil: all of the topic
+	By         string
+}
+
+func (c *RetryHead) command() Head      { return c.Head }
+func (c *SkipHead) command() Head       { return c.Head }
 func (c *DeadLetterHead) command() Head { return c.Head }
+func (c *ParkHead) command() Head       { return c.Head }
+func (c *Pause) command() Head          { return Head{c.Topic, -1, -1} }
+func (c *Resume) command() Head         { return Head{c.Topic, -1, -1} }
 
-// Target is the head that a command was meant for.
+// Target is the head that a command was meant for. Pause and Resume mean none: the partition and the offset are -1.
 func Target(c Command) Head { return c.command() }
 
 // Result answers a Command.
 type Result struct {
 	Head  Head  // the partition's head when the command was carried out or refused; Offset -1: it has none
-	State State // the partition's state afterwards
-	Err   error // nil: done
+	State State // the partition's state afterwards; none for Pause and Resume
+	// Partitions are those that a Pause or a Resume is about and that this consumer owns, in order. Others follow it when
+	// they come.
+	Partitions []PartitionResult
+	Err        error // nil: done
+}
+
+// PartitionResult is what a Pause or a Resume has done to one partition.
+type PartitionResult struct {
+	Partition int32
+	Head      int64 // -1: it has none yet
+	State     State // afterwards; Busy after a Pause: the record in flight finishes
+	Changed   bool  // false: it was paused before, or was not
 }
 
 // Stop asks a consumer's supervisor to end handlers' contexts at once, commit what is finished, leave and stop.

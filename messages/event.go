@@ -2,8 +2,8 @@ package messages
 
 import "time"
 
-// Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *CommitFailed, *ClaimAssigned,
-// *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed.
+// Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *Paused, *Resumed, *CommitFailed,
+// *ClaimAssigned, *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed.
 type Event interface{ event() }
 
 type (
@@ -28,11 +28,24 @@ type (
 	Parked struct {
 		Head   Head
 		Reason string
+		By     string // the operator; empty: the policy, or the source
 	}
 	// Unparked: it goes on.
 	Unparked struct {
 		Head Head
-		By   string
+		By   string // the operator; empty: it was in flight when it was parked, and has succeeded
+	}
+	// Paused: an operator has paused partitions, also such as are not owned at the moment.
+	Paused struct {
+		Topic      string
+		Partitions []int32 // nil: all of the topic
+		By         string
+	}
+	// Resumed: an operator has ended that.
+	Resumed struct {
+		Topic      string
+		Partitions []int32 // nil: all of the topic
+		By         string
 	}
 	// CommitFailed: an offset was not committed; it will be tried again while the claim is open.
 	CommitFailed struct {
@@ -69,7 +82,7 @@ type (
 		From, To int64
 		Why      string
 	}
-	// Shed: a partition has been parked for long, and the records behind its head were dropped from memory. When it goes
+	// Shed: a partition has been parked, or paused, for long, and the records behind its head were dropped from memory. When it goes
 	// on, they are fetched again from From.
 	Shed struct {
 		Claim   Claim
@@ -86,6 +99,8 @@ func (*Skipped) event()       {}
 func (*DeadLettered) event()  {}
 func (*Parked) event()        {}
 func (*Unparked) event()      {}
+func (*Paused) event()        {}
+func (*Resumed) event()       {}
 func (*CommitFailed) event()  {}
 func (*ClaimAssigned) event() {}
 func (*ClaimRevoked) event()  {}

@@ -16,11 +16,13 @@ const (
 	StateHolding
 	// StateParked: waits for somebody to act.
 	StateParked
+	// StatePaused: an operator has paused it, and nothing is in flight. One that is parked, too, is Parked.
+	StatePaused
 	// StateStopping: revoked, lost or draining.
 	StateStopping
 )
 
-var stateNames = [...]string{"", "AwaitingSeek", "Idle", "Busy", "Holding", "Parked", "Stopping"}
+var stateNames = [...]string{"", "AwaitingSeek", "Idle", "Busy", "Holding", "Parked", "Paused", "Stopping"}
 
 // String is the state's name, as it stands in logs and JSON.
 func (s State) String() string { return enumName(stateNames[:], int(s), "State") }
@@ -39,8 +41,9 @@ type Status struct {
 	Phase      string            `json:"phase"` // joining, member, draining, stopped
 	Health     Health            `json:"health"`
 	Partitions []PartitionStatus `json:"partitions"`
-	Counters   Counters          `json:"counters"` // of the whole consumer, ended claims included
-	Bytes      int64             `json:"bytes"`    // backlog of all partitions
+	Pauses     []PauseStatus     `json:"pauses,omitempty"` // that are in force, also for partitions that are not owned
+	Counters   Counters          `json:"counters"`         // of the whole consumer, ended claims included
+	Bytes      int64             `json:"bytes"`            // backlog of all partitions
 	Time       time.Time         `json:"time"`
 }
 
@@ -49,6 +52,15 @@ type Health struct {
 	Live    bool     `json:"live"`
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons,omitempty"` // why not ready, and which partitions wait for somebody
+}
+
+// PauseStatus is a pause that is in force: of one partition, or of a topic.
+type PauseStatus struct {
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`        // -1: all of the topic
+	Except    []int32   `json:"except,omitempty"` // with all of the topic: those that were resumed
+	By        string    `json:"by"`
+	Since     time.Time `json:"since"`
 }
 
 // PartitionStatus is one claim's status.
@@ -62,7 +74,9 @@ type PartitionStatus struct {
 	OpenSince   time.Time `json:"openSince,omitzero"` // when a status first saw the delivery under way
 	NextRetry   time.Time `json:"nextRetry,omitzero"`
 	Reason      string    `json:"reason,omitempty"`   // of a park
-	Shed        int       `json:"shed,omitempty"`     // records behind the head that the park has dropped from memory, to be fetched again
+	PausedBy    string    `json:"pausedBy,omitempty"` // who has paused it
+	PausedSince time.Time `json:"pausedSince,omitzero"`
+	Shed        int       `json:"shed,omitempty"`     // records behind the head that the park, or pause, has dropped from memory, to be fetched again
 	ShedFrom    int64     `json:"shedFrom,omitempty"` // the first of them; 0: none
 	Failure     *Failure  `json:"failure,omitempty"`
 	Error       string    `json:"error,omitempty"` // the last failure's text

@@ -108,6 +108,7 @@ func (s *supervisor) begin(mc messages.Claim) {
 		set.Seek = set.Reopen
 	}
 	c.mailbox = actors.NewMailbox(set)
+	s.pausedFrom(c)
 	s.claims[mc.Sequence] = c
 	s.current[idOf(mc)] = c
 	s.spawn(c)

@@ -12,6 +12,14 @@ import (
 
 // command carries out what an operator asks, and answers what it did.
 func (s *supervisor) command(cmd messages.Command) {
+	switch m := cmd.(type) { // they are about no head
+	case *messages.Pause:
+		s.pause(m)
+		return
+	case *messages.Resume:
+		s.unpause(m)
+		return
+	}
 	head := messages.Target(cmd)
 	c := s.current[partitionID{head.Topic, head.Partition}]
 	if c == nil || c.leaving {
@@ -22,6 +30,8 @@ func (s *supervisor) command(cmd messages.Command) {
 	switch m := cmd.(type) {
 	case *messages.RetryHead:
 		s.answer(c, s.ctx.Sender(), m, m.By, s.retryHead(c, m))
+	case *messages.ParkHead:
+		s.answer(c, s.ctx.Sender(), m, m.By, s.parkHead(c, m))
 	case *messages.SkipHead:
 		s.skipHead(c, m) // answers, perhaps later
 	case *messages.DeadLetterHead:

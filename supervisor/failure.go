@@ -252,6 +252,8 @@ func (s *supervisor) reported(c *claim, r actors.Report) {
 		s.moved(c, messages.Moved{Claim: c.Claim, From: r.Offset, To: r.SoughtTo, Why: "SeekTo"})
 	case r.Shed != nil:
 		s.shed(c, r.Shed)
+	case r.Unparked:
+		s.publish(&messages.Unparked{Head: messages.Head{Topic: c.Topic, Partition: c.Partition, Offset: r.Offset}})
 	case r.Source != nil && !c.leaving:
 		s.sourceFailed(c, r.Offset, r.Source)
 	}

@@ -14,6 +14,7 @@ import (
 // Settings are those of one supervisor. Package consumer makes them from its Config.
 type Settings struct {
 	Group   string
+	Topics  []string // that the consumer subscribes to; nil: anything may be paused
 	Connect Connector
 
 	// Handler and Producer: exactly one.

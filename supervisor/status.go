@@ -27,6 +27,7 @@ func (s *supervisor) status() *messages.Status {
 		return cmp.Or(cmp.Compare(a.Claim.Topic, b.Claim.Topic), cmp.Compare(a.Claim.Partition, b.Claim.Partition),
 			cmp.Compare(a.Claim.Sequence, b.Claim.Sequence))
 	})
+	st.Pauses = s.pauses.status()
 	st.Phase, st.Health = s.health(st.Partitions)
 	return st
 }
@@ -50,7 +51,7 @@ func (s *supervisor) countersOf(c *claim, p messages.PartitionStatus) messages.C
 	return n
 }
 
-// health: holding and parked are ready, they wait on purpose; only a consumer that has ended is not live.
+// health: holding, parked and paused are ready, they wait on purpose; only a consumer that has ended is not live.
 func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string, h messages.Health) {
 	h.Live, h.Ready = s.phase != stopped, true
 	not := func(format string, args ...any) {
@@ -77,6 +78,8 @@ func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string
 		switch p.State {
 		case messages.StateParked:
 			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d is parked at offset %d: %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.Reason))
+		case messages.StatePaused:
+			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d is paused at offset %d by %s since %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.PausedBy, p.PausedSince.Format(time.RFC3339)))
 		case messages.StateHolding:
 			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d holds at offset %d until %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.NextRetry.Format(time.RFC3339)))
 		}

@@ -50,7 +50,8 @@ type supervisor struct {
 	byPID       map[string]*claim
 	current     map[partitionID]*claim         // the newest claim of a partition
 	waiting     map[partitionID]messages.Claim // claims whose predecessor has not ended
-	subscribers map[string]*actor.PID          // by address and name
+	pauses      pauses
+	subscribers map[string]*actor.PID // by address and name
 
 	stop stopState
 }
@@ -130,6 +131,7 @@ func (s *supervisor) started(ctx actor.Context) {
 	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
 	s.current, s.waiting = map[partitionID]*claim{}, map[partitionID]messages.Claim{}
 	s.subscribers = map[string]*actor.PID{}
+	s.pauses = pauses{}
 	s.in = inbox{s, ctx.ActorSystem(), s.self, epochs.Add(1)}
 	link, err := s.set.Connect(s.in)
 	if err != nil {

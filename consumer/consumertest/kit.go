@@ -155,7 +155,7 @@ func (k *Kit) Tell(message any) {
 
 // Do gives an operator's command and answers the result. Where no answer comes, its Err says so.
 func (k *Kit) Do(cmd messages.Command) *messages.Result {
-	k.story.addf("-- the command %T at offset %d", cmd, messages.Target(cmd).Offset)
+	k.story.addf("-- the command %T: %+v", cmd, cmd)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	res, err := k.ref().Do(ctx, cmd)
@@ -164,6 +164,16 @@ func (k *Kit) Do(cmd messages.Command) *messages.Result {
 	}
 	synctest.Wait()
 	return res
+}
+
+// Pause gives the command Pause by "test", of all of the topic where no partition is named, and answers the Result's error.
+func (k *Kit) Pause(topic string, partitions ...int32) error {
+	return k.Do(&messages.Pause{Topic: topic, Partitions: partitions, By: "test"}).Err
+}
+
+// Resume see Pause.
+func (k *Kit) Resume(topic string, partitions ...int32) error {
+	return k.Do(&messages.Resume{Topic: topic, Partitions: partitions, By: "test"}).Err
 }
 
 // Status is the consumer's. After its end the Phase is "stopped" and nothing else is known.

@@ -144,7 +144,7 @@ func (p *Partition) Head(offset int64) messages.Head {
 	return messages.Head{Topic: p.claim.Topic, Partition: p.claim.Partition, Offset: offset}
 }
 
-// Retry gives the command RetryHead, and Skip SkipHead, by "test"; they answer the Result's error.
+// Retry gives the command RetryHead, Skip SkipHead, and Park ParkHead, by "test"; they answer the Result's error.
 func (p *Partition) Retry(offset int64) error {
 	return p.k.Do(&messages.RetryHead{Head: p.Head(offset), By: "test"}).Err
 }
@@ -152,6 +152,11 @@ func (p *Partition) Retry(offset int64) error {
 // Skip see Retry.
 func (p *Partition) Skip(offset int64) error {
 	return p.k.Do(&messages.SkipHead{Head: p.Head(offset), By: "test"}).Err
+}
+
+// Park see Retry.
+func (p *Partition) Park(offset int64, reason string) error {
+	return p.k.Do(&messages.ParkHead{Head: p.Head(offset), Reason: reason, By: "test"}).Err
 }
 
 // Deliveries are the attempts of this claim so far, in order.
