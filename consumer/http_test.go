@@ -17,6 +17,10 @@ type askee func(context.Context) (*messages.Status, error)
 
 func (a askee) Status(ctx context.Context) (*messages.Status, error) { return a(ctx) }
 
+func (a askee) Do(context.Context, messages.Command) (*messages.Result, error) {
+	return nil, errors.New("no command was expected")
+}
+
 func TestHTTP(t *testing.T) {
 	healthy := messages.Health{Live: true, Ready: true, Reasons: []string{"orders/3 is parked"}}
 	joining := messages.Health{Live: true, Reasons: []string{"not yet a member of the group", "no coordinator"}}
@@ -40,7 +44,7 @@ func TestHTTP(t *testing.T) {
 		{"DELETE", "/livez", healthy, 405, "only GET and HEAD\n"},
 		{"GET", "/", healthy, 404, "404 page not found\n"},
 		{"GET", "/status/", healthy, 404, "404 page not found\n"},
-		{"POST", "/do/SkipHead", healthy, 404, "404 page not found\n"},
+		{"POST", "/do", healthy, 404, "404 page not found\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {

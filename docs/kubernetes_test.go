@@ -101,6 +101,11 @@ func (silent) Status(ctx context.Context) (*messages.Status, error) {
 	return nil, ctx.Err()
 }
 
+// Do is never asked.
+func (silent) Do(context.Context, messages.Command) (*messages.Result, error) {
+	return nil, consumer.ErrNotRunning
+}
+
 // TestDocsKubernetesProbes: the paths of the probes exist, and they wait until a consumer that does not answer is given up.
 func TestDocsKubernetesProbes(t *testing.T) {
 	guide, yaml := manifests(t)

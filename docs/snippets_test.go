@@ -21,7 +21,7 @@ var imports = map[string]string{
 	"middleware":   "github.com/ottla-go/ottla/consumer/middleware",
 	"consumertest": "github.com/ottla-go/ottla/consumer/consumertest", "sarama": "github.com/IBM/sarama",
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "net": "net", "log": "log", "os": "os",
-	"slog": "log/slog", "sql": "database/sql", "testing": "testing", "time": "time",
+	"slog": "log/slog", "subtle": "crypto/subtle", "sql": "database/sql", "testing": "testing", "time": "time",
 }
 
 var fence = regexp.MustCompile("(?ms)^```go\n(.*?)\n```$")
