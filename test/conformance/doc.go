@@ -95,6 +95,10 @@
 //	dead letters     TestDeadLetterRefused                           real
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
+//	operator         TestOperatorTooLate                             both
+//	operator         TestOperatorParkThroughRebalances               both
+//	operator         TestOperatorParksWhatHangs                      both
+//	operator         TestOperatorPauseThroughRebalances              both
 //	static member    TestStaticMember                                both
 //	static member    TestStaticLeader                                both
 //	static member    TestStaticMemberTooLate                         both
