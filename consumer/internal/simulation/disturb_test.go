@@ -24,6 +24,10 @@ func (s *schedule) disturb(r *rand.Rand) {
 			}
 		})
 	case 14, 15:
+		if r.IntN(2) == 0 {
+			s.disturbCommand(r, one)
+			break
+		}
 		nth, after, skip := r.IntN(1<<16), time.Duration(r.IntN(2000))*time.Millisecond, r.IntN(2) == 0
 		s.add(r, fmt.Sprintf("an operator looks at a head, and %v later has it skipped (%v) or tried again", after, skip), func(w *world) {
 			if p := one(w); p != nil {

@@ -8,7 +8,7 @@
 // their goroutine, hang until their context ends, and hang beyond it. Members are dynamic or static; static ones restart
 // within their session, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
 // store and reported to Kafka; a store fails, takes its time, does what it does not say, and is put back or forward. An
-// operator retries and skips heads that may be other ones by now.
+// operator retries, skips and parks heads that may be other ones by now, and pauses partitions.
 //
 // # Pauses
 //
@@ -33,7 +33,8 @@
 //     Advance moves the store by one record, never back; Kafka is told of nothing that the store has not had.
 //   - After an Acquire or a SeekTo, the next record is the first one of the log at or after the offset.
 //   - While a partition is parked, nothing is handled, until an operator says so; what an operator was told is skipped does
-//     not come again in that claim, and a skip that was refused skips nothing.
+//     not come again in that claim, and a skip that was refused skips nothing. Nothing of a partition that is paused is handled,
+//     nor a head that an operator has parked.
 //
 // What a process does at the instant in which a pause ends, or with a second one beside it that has its instance id, is not
 // held against it where handlers run beside each other: that is what fences are for. What it commits is.

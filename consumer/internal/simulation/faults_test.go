@@ -7,6 +7,7 @@ const (
 	backlog = "../../../actors/backlog.go"
 	choose  = "../../../actors/choose.go"
 	mailbox = "../../../actors/mailbox.go"
+	parking = "../../../actors/parkhead.go"
 	onClaim = "../../../actors/claim.go"
 	settle  = "../../../actors/settle.go"
 	shed    = "../../../actors/shed.go"
@@ -21,6 +22,7 @@ const (
 	leaves  = "../../../consumer/internal/member/leave.go"
 	plans   = "../../../consumer/internal/member/withheld.go"
 	failure = "../../../supervisor/failure.go"
+	claims  = "../../../supervisor/claim.go"
 	release = "../../../supervisor/release.go"
 )
 
@@ -38,6 +40,15 @@ var faults = []weakness{
 	}},
 	{"what is appended to a parked backlog is dropped", []planted.Edit{
 		{backlog, "if b.state == stopping || seek != b.seek", "if b.gate.Kind == Parked || b.state == stopping || seek != b.seek"},
+	}},
+	{"a paused partition is handled", []planted.Edit{
+		{backlog, "b.gate.Kind != Open || b.paused || b.length == 0", "b.gate.Kind != Open || b.length == 0"},
+	}},
+	{"a head that an operator parks while it is in flight is tried again", []planted.Edit{
+		{parking, "\t\tm.park(reason, messages.ClassHandler)\n\t\tm.backlog.gate.Named = true\n", "\t\tif m.attempt.record == nil {\n\t\t\tm.park(reason, messages.ClassHandler)\n\t\t\tm.backlog.gate.Named = true\n\t\t}\n"},
+	}},
+	{"what comes back to a paused member is not paused", []planted.Edit{
+		{claims, "\ts.pausedFrom(c)\n", ""},
 	}},
 	{"what was under way when a long park shed its tail is appended behind the hole", []planted.Edit{
 		{shed, "\tb.seek++\n\treturn s, b.seek, true", "\treturn s, b.seek, true"},

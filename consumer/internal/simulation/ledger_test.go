@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,6 +31,7 @@ type ledger struct {
 type counts struct {
 	handled, duplicates, failures, commits, claims, steps int
 	pauses, saves, fenced, seeks, skips, restarts         int
+	parks, pausings                                       int // by an operator
 }
 
 // account is one partition's.
@@ -149,7 +151,7 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	}
 	a, seen := &l.partitions[r.Partition], who.seenOf(r.Partition)
 	l.notef("%s handles %s/%d@%d, attempt %d", who.name, topic, r.Partition, r.Offset, r.Attempt)
-	if why := seen.next(r, all); why != "" {
+	if why := cmp.Or(who.stood(r), seen.next(r, all)); why != "" {
 		l.violatef("%s handles %s/%d@%d%s", who.name, topic, r.Partition, r.Offset, why)
 	}
 	if r.Fence == fence && a.front < len(all) && r.Offset > all[a.front] {

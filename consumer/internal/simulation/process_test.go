@@ -36,6 +36,9 @@ type process struct {
 	rival bool // there was another process with its instance id beside it, which has had its place, perhaps
 	seen  map[int32]*seen
 	told  map[uint64]time.Time // when a claim was to be given up, in good time
+
+	paused            map[int32]stands
+	pausing, pausings int // operators who are at it, and how many there have been
 }
 
 // start joins one more process.
@@ -43,7 +46,7 @@ func (w *world) start(instance string) *process {
 	w.born++
 	p := &process{
 		world: w, name: fmt.Sprint("p", w.born), instance: instance, ended: make(chan error, 1),
-		seen: map[int32]*seen{}, told: map[uint64]time.Time{},
+		seen: map[int32]*seen{}, told: map[uint64]time.Time{}, paused: map[int32]stands{},
 	}
 	p.cable = &cable{dialer: w.cluster.Dial, gate: &p.gate}
 	w.ledger.note("%s starts %s", p.name, instance)
@@ -230,7 +233,9 @@ func (p *process) event(e messages.Event) {
 	case *messages.Parked:
 		l.mu.Lock()
 		l.notef("%s parks %s/%d@%d", p.name, topic, e.Head.Partition, e.Head.Offset)
-		p.seenOf(e.Head.Partition).parked = true
+		if e.By == "" { // else the answer tells: it may be in flight, and its success ends the park
+			p.seenOf(e.Head.Partition).parked = true
+		}
 		l.mu.Unlock()
 	case *messages.Abandoned:
 		l.note("%s abandons %v at %d: %v", p.name, e.Claim, e.Offset, e.Cause)

@@ -14,7 +14,9 @@ type seen struct {
 	wanted  int64 // the next record is the first one at or after this; -1: nothing is expected
 	skipped int64 // an operator was told that it is; -1: none
 	parked  bool
-	orders  int // of an operator, that are not answered
+	held    *stands // by an operator's word; nil: nothing
+	orders  int     // of an operator, that are not answered
+	ordered int     // how many there have been
 }
 
 func newSeen() *seen { return &seen{last: -1, wanted: -1, skipped: -1} }
@@ -48,7 +50,7 @@ func (s *seen) next(r *messages.Record, all []int64) (why string) {
 }
 
 // seek: the next record is the first one at or after an offset.
-func (s *seen) seek(next int64) { s.wanted, s.last, s.skipped = max(next, 0), -1, -1 }
+func (s *seen) seek(next int64) { s.wanted, s.last, s.skipped, s.held = max(next, 0), -1, -1, nil }
 
 // acquired: the store has a new owner.
 func (l *ledger) acquired(who *process, partition int32, r row) {
@@ -110,6 +112,7 @@ func (l *ledger) ordered(who *process, head messages.Head, skip bool) *seen {
 	defer l.mu.Unlock()
 	s := who.seenOf(head.Partition)
 	s.orders++
+	s.ordered++
 	if skip && who.world.keeps == kafka { // a store is told of it
 		l.partitions[head.Partition].may[head.Offset]++
 		l.advance(head.Partition)
@@ -123,7 +126,7 @@ func (l *ledger) obeyed(who *process, s *seen, head messages.Head, skip bool, er
 	defer l.mu.Unlock()
 	s.orders--
 	if err == nil {
-		s.parked = false
+		s.parked, s.held = false, nil
 	}
 	if !skip || who.world.keeps != kafka {
 		return

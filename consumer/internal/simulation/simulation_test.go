@@ -117,12 +117,14 @@ func (c *counts) add(d counts) {
 	c.seeks += d.seeks
 	c.skips += d.skips
 	c.restarts += d.restarts
+	c.parks += d.parks
+	c.pausings += d.pausings
 }
 
 func (c counts) String() string {
 	return fmt.Sprintf("%d events: %d attempts, %d of them failed, %d duplicates; %d commits, %d claims; "+
-		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; %d records skipped by an operator",
-		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks, c.skips)
+		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; %d records skipped by an operator, %d parked, %d pauses",
+		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks, c.skips, c.parks, c.pausings)
 }
 
 // tail is the end of the story.
