@@ -60,10 +60,13 @@ func (m *Mailbox) Revoke(said *messages.Revoked) {
 }
 
 // Lose is Revoke without a chance to finish: contexts end with ErrLost, and nothing is committed any more.
+//
+// They end under the lock. A partition is being revoked, and its handler returns for the end of its context: before it is
+// known here why that has ended, the actor would be told Revoked, as if it were still the owner.
 func (m *Mailbox) Lose(said *messages.Lost) {
-	m.endClaim(messages.ErrLost)
 	m.mu.Lock()
 	m.lost = true
+	m.endClaim(messages.ErrLost)
 	m.leave(said)
 	m.kick()
 }
@@ -81,15 +84,15 @@ func (m *Mailbox) Cancel(cause error) { m.endClaim(cause) }
 
 // Abandon leaves a handler behind that did not return in time: when it does, its answer does not count and
 // nothing but Stop is delivered. What was finished before is noted for the committer, and so is a record that was
-// completed, although its handler has not returned.
+// completed, although its handler has not returned. Contexts end under the lock, as in Lose.
 func (m *Mailbox) Abandon(cause error) {
-	m.endClaim(cause)
 	m.mu.Lock()
 	if a := &m.attempt; a.record != nil && a.answered && a.outcome == nil && !m.over() {
 		m.finish(a.record) // whoever answered was told that it counts
 	}
 	m.note(true)
 	m.abandoned = true
+	m.endClaim(cause)
 	m.leave(nil)
 	m.kick()
 }

@@ -362,3 +362,30 @@ func TestContextsDeriveFromTheRoot(t *testing.T) {
 		r.wantFaults()
 	})
 }
+
+// A partition is being revoked, and is lost, or left behind: before contexts end for that, it is known that they do. Else a
+// handler that returns for it would have its actor told Revoked, as if it were still the owner.
+func TestContextsEndOnceItIsKnownWhy(t *testing.T) {
+	for name, end := range map[string]func(*Mailbox){
+		"lost":        func(m *Mailbox) { m.Lose(&messages.Lost{}) },
+		"left behind": func(m *Mailbox) { m.Abandon(messages.ErrStopped) },
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			r.handle = func(ctx context.Context, _ *messages.Record) error { <-ctx.Done(); return context.Cause(ctx) }
+			r.withHandler()
+			r.deliver(0, 1)
+			r.box.Revoke(&messages.Revoked{})
+			end(func() *Mailbox {
+				cancel := r.box.endClaim
+				r.box.endClaim = func(cause error) {
+					if cause != nil && !r.box.over() {
+						r.t.Error("contexts end, and a handler that returns now would be taken for one in time")
+					}
+					cancel(cause)
+				}
+				return r.box
+			}())
+			r.said("0/0", "terminated")
+		})
+	}
+}
