@@ -5,8 +5,9 @@ import "github.com/ottla-go/ottla/messages"
 // attempt is the record that is with the user.
 type attempt struct {
 	record    *messages.Record
-	returned  bool // the handler, or Receive, has returned
-	hasResult bool // a handler returned result
+	limit     *limit // nil: it may take as long as it likes
+	returned  bool   // the handler, or Receive, has returned
+	hasResult bool   // a handler returned result
 	result    *outcome
 	kept      bool
 	answered  bool
@@ -19,7 +20,9 @@ func (a *attempt) end() {
 	switch {
 	case a.answered:
 	case a.hasResult && (a.result != nil || !a.kept):
-		a.answered, a.outcome = true, a.result
+		a.answered, a.outcome = true, a.limit.judged(a.result)
+	case a.kept && a.limit.exceeded():
+		a.answered, a.outcome = true, a.limit.timedOut(nil)
 	case !a.kept:
 		a.answered, a.outcome = true, unanswered
 	}
@@ -28,6 +31,10 @@ func (a *attempt) end() {
 // clear writes no pointer that is nil already: during a collection each such write costs.
 func (a *attempt) clear() {
 	a.record = nil
+	if a.limit != nil {
+		a.limit.over()
+		a.limit = nil
+	}
 	a.returned, a.hasResult, a.kept, a.answered = false, false, false, false
 	if a.result != nil {
 		a.result = nil

@@ -188,8 +188,8 @@ func (m *Mailbox) chooseRecord() job {
 	}
 	r := t.Record()
 	r.Fence = m.fence
-	m.delivery.Bind(r)
 	m.attempt.record = r // the rest of it was cleared
+	m.bind(r)
 	m.delivered++
 	return job{kind: invokeRecord, message: r}
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ottla-go/ottla/messages"
 )
@@ -14,7 +15,7 @@ func (m *Mailbox) Complete(r *messages.Record, err error) error {
 		m.mu.Unlock()
 		return err
 	}
-	m.attempt.answered, m.attempt.outcome = true, o
+	m.attempt.answered, m.attempt.outcome = true, m.attempt.limit.judged(o)
 	m.kick() // does something only if Receive has returned already
 	return nil
 }
@@ -25,6 +26,7 @@ func (m *Mailbox) Keep(r *messages.Record) {
 	defer m.mu.Unlock()
 	if m.stale(r) == nil {
 		m.attempt.kept = true
+		m.watch(r)
 	}
 }
 
@@ -45,6 +47,9 @@ func (m *Mailbox) stale(r *messages.Record) error {
 		return nil
 	case m.attempt.record != r && cause != nil:
 		return cause
+	}
+	if m.set.HandlerTimeout > 0 && errors.Is(context.Cause(r.Context()), messages.ErrTimeout) {
+		return messages.ErrTimeout
 	}
 	return messages.ErrAnswered
 }

@@ -20,6 +20,8 @@ type Settings struct {
 	Handler  func(ctx context.Context, r *messages.Record) error
 	Producer actor.Producer
 	Hooks    Hooks // with Handler only
+	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
+	HandlerTimeout time.Duration
 
 	Records int // high mark of the backlog, in records
 	Bytes   int // high mark, in bytes as Record.Size counts them

@@ -66,6 +66,12 @@ type Config struct {
 	// without a rebalance. It must be unique in the group; the later of two takes over. Default: none.
 	InstanceID string
 
+	// HandlerTimeout bounds one attempt at a record: when it is over, the attempt's context ends with messages.ErrTimeout.
+	// An error that the handler returns afterwards is a failure of messages.ClassTimeout; nil is success, however late. What
+	// the policy says is done once the handler has returned, and the partition waits until then: a second handler never
+	// runs beside one that does not heed its context. A record that was kept is failed at once. With a HandlerTimeout each
+	// attempt has a context of its own, which ends when the attempt does. Default: none.
+	HandlerTimeout time.Duration
 	// DrainTimeout bounds what a drain waits for handlers: then their contexts end, and those that do not heed it are
 	// abandoned after a grace of at most 2 s. Run may return later than that by the grace and by a reserve for the last
 	// commits and for leaving the group, the lesser of HeartbeatInterval + 5 s and half of RebalanceTimeout: by 10 s

@@ -16,7 +16,7 @@ type Record = messages.Record
 // nil finishes the record. Any other error is a failure for the policy, but for [messages.SeekTo] with an offset
 // store. A panic and runtime.Goexit are failures too. ctx ends when the answer is not wanted any more, with the
 // cause that context.Cause tells: messages.ErrRevoked, ErrLost or ErrStopped; an error that is returned after
-// that is no failure. A clean shutdown does not end it: it waits for the handler.
+// that is no failure. With a HandlerTimeout it also ends with ErrTimeout; an error after that is one of messages.ClassTimeout. A clean shutdown does not end it: it waits for the handler.
 type Handler func(ctx context.Context, rec *Record) error
 
 // JSON decodes each value as JSON before it is handled. A value that cannot be decoded is a failure of

@@ -52,9 +52,9 @@ func settings(c Config) supervisor.Settings {
 		Each:         c.Commit.Mode == CommitEach,
 		Store:        c.Offsets.Store != nil,
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,
-		DrainTimeout: c.DrainTimeout,
-		Reserve:      reserve(c.HeartbeatInterval, c.RebalanceTimeout),
-		Logger:       c.Logger, LogContents: c.LogContents,
+		DrainTimeout: c.DrainTimeout, HandlerTimeout: c.HandlerTimeout,
+		Reserve: reserve(c.HeartbeatInterval, c.RebalanceTimeout),
+		Logger:  c.Logger, LogContents: c.LogContents,
 		Random: rand.Float64,
 	}
 }

@@ -46,7 +46,7 @@ func (r *Record) Keep() {
 	}
 }
 
-// Stale is nil while Complete would count. Afterwards it is the cause: ErrRevoked, ErrLost, ErrStopped, or
+// Stale is nil while Complete would count. Afterwards it is the cause: ErrRevoked, ErrLost, ErrStopped, ErrTimeout, or
 // ErrAnswered when the attempt has been answered or a newer one has taken its place.
 func (r *Record) Stale() error {
 	if r.attempt.delivery == nil {
@@ -56,8 +56,10 @@ func (r *Record) Stale() error {
 }
 
 // Context ends when the attempt is unwanted, with the cause that [context.Cause] tells: ErrRevoked, ErrLost,
-// ErrStopped, or ErrAnswered when its incarnation was replaced. Completing the record does not end it.
-// It never allocates. Outside of a delivery it is context.Background().
+// ErrStopped, ErrTimeout, or ErrAnswered when its incarnation was replaced. Completing the record does not end it, unless
+// the consumer has a HandlerTimeout: then each attempt has a context of its own, with that deadline, which ends with
+// ErrAnswered when the record has been completed and its handler, or Receive, has returned.
+// Context never allocates. Outside of a delivery it is context.Background().
 func (r *Record) Context() context.Context {
 	if r.attempt.delivery == nil {
 		return context.Background()

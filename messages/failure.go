@@ -34,9 +34,12 @@ const (
 	ClassActorStopped
 	// ClassDeadLetter: a dead letter could not be written. The record is kept.
 	ClassDeadLetter
+	// ClassTimeout: an attempt took longer than HandlerTimeout, and answered with an error afterwards, or was kept and not
+	// completed.
+	ClassTimeout
 )
 
-var classNames = [...]string{"", "Handler", "Panic", "Decode", "Seek", "Unanswered", "Fenced", "Store", "Source", "Hook", "ActorStopped", "DeadLetter"}
+var classNames = [...]string{"", "Handler", "Panic", "Decode", "Seek", "Unanswered", "Fenced", "Store", "Source", "Hook", "ActorStopped", "DeadLetter", "Timeout"}
 
 // String is the class's name, as it stands in logs and JSON.
 func (c Class) String() string { return enumName(classNames[:], int(c), "Class") }
@@ -101,6 +104,8 @@ func ClassOf(err error) Class {
 		return ClassSeek
 	case errors.Is(err, ErrFenced):
 		return ClassFenced
+	case errors.Is(err, ErrTimeout):
+		return ClassTimeout
 	default:
 		return ClassHandler
 	}

@@ -14,6 +14,8 @@ var (
 	ErrLost = errors.New("ottla: the partition was lost")
 	// ErrStopped: the consumer stops and does not wait for handlers any longer.
 	ErrStopped = errors.New("ottla: the consumer was stopped")
+	// ErrTimeout: the attempt took longer than the consumer's HandlerTimeout.
+	ErrTimeout = errors.New("ottla: the attempt took too long")
 	// ErrAnswered: the attempt was completed before, or a newer attempt has taken its place.
 	ErrAnswered = errors.New("ottla: the attempt was answered or superseded")
 )

@@ -96,9 +96,9 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Claim: mc, Context: context.Background(),
 		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Each: s.set.Each,
-		ShedAfter: s.set.ShedAfter,
-		Wake:      func() { source.Wake(mc) },
-		Tell:      func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
+		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout,
+		Wake: func() { source.Wake(mc) },
+		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
 	}
 	if !s.set.StoreAlone {
 		set.Commit = c.commits.Commit

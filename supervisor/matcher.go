@@ -8,7 +8,7 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic], [Decode], [Class],
+// Matcher is a rule's condition: a text for status and log, and a predicate. Make one with [Any], [Panic], [Decode], [Timeout], [Class],
 // [Is], [As], [Topic] or [When], and join two with And; the zero Matcher matches nothing and is refused by
 // [Policy.Validate]. A Matcher is a value and safe for concurrent use.
 type Matcher struct {

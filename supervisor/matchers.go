@@ -25,6 +25,9 @@ func Panic() Matcher { return class("panic", messages.ClassPanic) }
 // Decode matches a record that could not be decoded.
 func Decode() Matcher { return class("decode", messages.ClassDecode) }
 
+// Timeout matches an attempt that took longer than the consumer's HandlerTimeout.
+func Timeout() Matcher { return class("timeout", messages.ClassTimeout) }
+
 // Class matches the failures of one class: messages.ClassHandler for what a handler answered, for example.
 func Class(c messages.Class) Matcher { return class("class "+c.String(), c) }
 
@@ -35,8 +38,8 @@ func class(text string, c messages.Class) Matcher {
 		covers: func(other test) bool { return other.what == c },
 		what:   c,
 	}
-	if c < messages.ClassHandler || c > messages.ClassDeadLetter {
-		t.fault = text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassDeadLetter"
+	if c < messages.ClassHandler || c > messages.ClassTimeout {
+		t.fault = text + " does not exist: use one of the constants messages.ClassHandler to messages.ClassTimeout"
 	}
 	return matcher(t)
 }

@@ -21,6 +21,8 @@ type Settings struct {
 	Handler  func(ctx context.Context, r *messages.Record) error
 	Producer actor.Producer
 	Hooks    actors.Hooks
+	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
+	HandlerTimeout time.Duration
 
 	Policy   Policy
 	Strategy actor.SupervisorStrategy // in the place of the policy
