@@ -76,11 +76,14 @@ type Mailbox struct {
 	failure   *messages.Failure
 	failed    string // its error's text
 	decision  *messages.Decision
-	delivered uint64 // attempts so far
-	looked    uint64 // the attempt that Snapshot last saw open, and since when
+	delivered uint64      // attempts so far
+	jobs      uint64      // other jobs so far
+	looked    undertaking // what somebody has seen it at the last time, and since when
 	lookedAt  time.Time
 
-	acked func(error) // m.acknowledged, made once
+	acked  func(error)     // m.acknowledged, made once
+	number uint64          // in the labels
+	labels context.Context //nolint:containedctx // of the goroutine that runs it
 }
 
 // Fault is what the supervisor is asked about.
@@ -97,7 +100,8 @@ type Fault struct {
 // NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.
 func NewMailbox(set Settings) *Mailbox {
 	m := &Mailbox{set: set, incarnation: 1}
-	m.claim, m.endClaim = context.WithCancelCause(set.Context)
+	m.labels = m.labelled(set.Context)
+	m.claim, m.endClaim = context.WithCancelCause(m.labels)
 	m.conceive()
 	m.acked = m.acknowledged
 	set.Budget.join()

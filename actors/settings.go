@@ -23,6 +23,9 @@ type Settings struct {
 	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
 	HandlerTimeout time.Duration
 
+	// StuckAfter is how long user code may be at one thing before it is called stuck; 0: for ever.
+	StuckAfter time.Duration
+
 	Records int // high mark of the backlog, in records
 	Bytes   int // high mark, in bytes as Record.Size counts them
 	Budget  *Budget

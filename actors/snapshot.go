@@ -6,14 +6,14 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// Snapshot is the partition's status. It never waits for user code. OpenSince is when a snapshot first saw the
-// delivery under way: a clock reading for each record would cost as much as the mailbox itself.
+// Snapshot is the partition's status. It never waits for user code. OpenSince is when somebody first saw what is under
+// way.
 func (m *Mailbox) Snapshot() messages.PartitionStatus {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := messages.PartitionStatus{
-		Claim: m.set.Claim, State: m.state(), Head: -1, Depth: m.backlog.Unfinished(), Bytes: int64(m.backlog.Bytes()),
+		Claim: m.set.Claim, State: m.state(now), Head: -1, Depth: m.backlog.Unfinished(), Bytes: int64(m.backlog.Bytes()),
 		Incarnation: m.incarnation, Lag: -1, Committed: -1, Counters: m.counters,
 		Failure: m.failure, Error: m.failed, Decision: m.decision,
 	}
@@ -34,18 +34,17 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 	s.Shed, s.ShedFrom = m.backlog.shed.Records, m.backlog.shed.From
 	if r := m.attempt.record; r != nil {
 		s.Attempt = r.Attempt
-		if m.looked != m.delivered {
-			m.looked, m.lookedAt = m.delivered, now
-		}
-		s.OpenSince = m.lookedAt
 	}
+	s.OpenSince, _ = m.look(now)
 	return s
 }
 
-func (m *Mailbox) state() messages.State {
+func (m *Mailbox) state(now time.Time) messages.State {
 	switch gate := m.backlog.Gate().Kind; {
 	case m.backlog.Stopping():
 		return messages.StateStopping
+	case m.isStuck(now):
+		return messages.StateStuck
 	case m.attempt.record != nil || m.awaitAck || m.fault != nil:
 		return messages.StateBusy
 	case gate == Parked:

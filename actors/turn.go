@@ -2,6 +2,7 @@ package actors
 
 import (
 	"runtime/debug"
+	"runtime/pprof"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -50,6 +51,7 @@ const (
 
 // run is what protoactor's dispatcher runs in a goroutine: until there is nothing to do.
 func (m *Mailbox) run() {
+	pprof.SetGoroutineLabels(m.labels)
 	for m.turn() {
 	}
 }
@@ -92,6 +94,9 @@ func (m *Mailbox) turn() (enter bool) {
 // it here once more would cost a pointer write for each.
 func (m *Mailbox) begin(j job) {
 	m.doing = j.kind
+	if j.kind != invokeRecord {
+		m.jobs++
+	}
 	if j.kind != invokeRecord && (j.message != nil || m.handling != nil) {
 		m.handling = j.message
 	}

@@ -72,6 +72,10 @@ type Config struct {
 	// runs beside one that does not heed its context. A record that was kept is failed at once. With a HandlerTimeout each
 	// attempt has a context of its own, which ends when the attempt does. Default: none.
 	HandlerTimeout time.Duration
+	// StuckAfter is how long a handler, an actor or a hook may be at one thing, or a record be kept, before it is reported:
+	// in the log and as an event, with the stack of its goroutine, and named in status and readiness. Nothing is done about it. It
+	// is reported again when the time has doubled. For "never" use a time that is long enough. Default: 5m.
+	StuckAfter time.Duration
 	// DrainTimeout bounds what a drain waits for handlers: then their contexts end, and those that do not heed it are
 	// abandoned after a grace of at most 2 s. Run may return later than that by the grace and by a reserve for the last
 	// commits and for leaving the group, the lesser of HeartbeatInterval + 5 s and half of RebalanceTimeout: by 10 s

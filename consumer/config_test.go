@@ -131,7 +131,7 @@ func TestDefaultsKeepWhatIsSet(t *testing.T) {
 	set := Config{
 		Backlog: Backlog{1, 2, 3, 13}, Fetch: Fetch{4, 5, 6, 7}, Commit: Commit{CommitEach, 8},
 		Offsets: Offsets{Start: Latest, OutOfRange: Earliest}, Balance: []Balance{Range},
-		DrainTimeout: 9, SessionTimeout: 10, RebalanceTimeout: 11, HeartbeatInterval: 12,
+		StuckAfter: 14, DrainTimeout: 9, SessionTimeout: 10, RebalanceTimeout: 11, HeartbeatInterval: 12,
 		Strategy: actor.DefaultSupervisorStrategy(), Logger: logger,
 	}
 	got, want := reflect.ValueOf(set.WithDefaults()), reflect.ValueOf(set)

@@ -19,6 +19,7 @@ const (
 	defaultMaxBytes       = 8 << 20
 	defaultConnections    = 2
 	defaultCommitInterval = 20 * time.Millisecond
+	defaultStuckAfter     = 5 * time.Minute
 	defaultDrain          = 30 * time.Second
 	defaultSession        = 45 * time.Second // Kafka's own since 3.0 (KIP-735)
 	defaultRebalance      = time.Minute      // sarama's; Kafka's is max.poll.interval.ms, 5 min
@@ -39,6 +40,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Commit.Interval, defaultCommitInterval)
 	set(&c.Offsets.Start, Earliest)
 	set(&c.Offsets.OutOfRange, Fail)
+	set(&c.StuckAfter, defaultStuckAfter)
 	set(&c.DrainTimeout, defaultDrain)
 	set(&c.SessionTimeout, defaultSession)
 	set(&c.RebalanceTimeout, defaultRebalance)

@@ -35,8 +35,8 @@ func TestWhatCannotBeDecodedIsNotShown(t *testing.T) {
 	}
 }
 
-// A handler that does not return fails no probe; /status shows its partition as busy, and since when.
-func TestAHandlerThatDoesNotReturnIsShownAsBusy(t *testing.T) {
+// A handler that does not return fails no probe; /status shows its partition as stuck, and since when, and so does /readyz.
+func TestAHandlerThatDoesNotReturnIsShownAsStuck(t *testing.T) {
 	handler := func(context.Context, *consumer.Record) error { time.Sleep(2 * time.Hour); return nil }
 	consumertest.Run(t, consumer.Config{Handler: handler}, func(t *testing.T, k *consumertest.Kit) {
 		k.Assign("orders", 3).Append("x")
@@ -53,8 +53,11 @@ func TestAHandlerThatDoesNotReturnIsShownAsBusy(t *testing.T) {
 				t.Errorf("%s: %d %s", probe, code, body)
 			}
 		}
-		if _, body := get("/status"); !strings.Contains(body, `"state": "Busy"`) || !strings.Contains(body, `"openSince": "`+since) {
-			t.Errorf("the status is %s, want Busy since %s", body, since)
+		if _, body := get("/readyz"); !strings.Contains(body, "orders/3 is stuck at offset 0 since "+since) {
+			t.Errorf("/readyz: %s", body)
+		}
+		if _, body := get("/status"); !strings.Contains(body, `"state": "Stuck"`) || !strings.Contains(body, `"openSince": "`+since) {
+			t.Errorf("the status is %s, want Stuck since %s", body, since)
 		}
 	})
 }

@@ -140,6 +140,7 @@ func (f *faults) limits(full Config) {
 		{"Fetch.Connections", int64(full.Fetch.Connections), 1, 8, number, "use 1 to 8, or 0 for the default"},
 		{"Commit.Interval", int64(full.Commit.Interval), 1, forever, duration, "use 1ns for none, or 0 for the default"},
 		{"HandlerTimeout", int64(full.HandlerTimeout), 0, forever, duration, "use a positive time, or 0 for none"},
+		{"StuckAfter", int64(full.StuckAfter), 1, forever, duration, "use a positive time, a very long one for never, or 0 for the default"},
 		{"DrainTimeout", int64(full.DrainTimeout), 1, forever, duration, "use a positive time, or 0 for the default"},
 		{"SessionTimeout", int64(full.SessionTimeout), milli, math.MaxInt32 * milli, duration, whole},
 		{"RebalanceTimeout", int64(full.RebalanceTimeout), milli, math.MaxInt32 * milli, duration, whole},

@@ -100,6 +100,7 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"negative interval", func(c *Config) { c.Commit.Interval = -1 }, []string{"Commit.Interval", "-1ns", "use 1ns for none"}},
 		{"no interval", func(c *Config) { c.Commit.Interval = 1 }, nil},
 		{"negative time of a handler", func(c *Config) { c.HandlerTimeout = -time.Second }, []string{"HandlerTimeout", "-1s", "use a positive time, or 0 for none"}},
+		{"negative time of what is stuck", func(c *Config) { c.StuckAfter = -1 }, []string{"StuckAfter", "-1ns", "a very long one for never"}},
 		{"negative drain", func(c *Config) { c.DrainTimeout = -1 }, []string{"DrainTimeout", "-1ns", "use a positive time"}},
 		{"negative session", func(c *Config) { c.SessionTimeout = -time.Second }, []string{"SessionTimeout", "-1s", "use 1ms or more"}},
 		{"huge session", func(c *Config) { c.SessionTimeout = 25 * 24 * time.Hour }, []string{"SessionTimeout", "600h0m0s", "above", "use"}},

@@ -3,7 +3,7 @@ package messages
 import "time"
 
 // Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *Paused, *Resumed, *CommitFailed,
-// *ClaimAssigned, *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed.
+// *ClaimAssigned, *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed, *Stuck.
 type Event interface{ event() }
 
 type (
@@ -92,6 +92,16 @@ type (
 	}
 	// Missed: so many events before this one were dropped, because the listener's buffer was full.
 	Missed struct{ Count int }
+	// Stuck: a handler has not returned for longer than StuckAfter, or a kept record was not completed. Nothing is done
+	// about it. It is told again when the time has doubled.
+	Stuck struct {
+		Claim   Claim
+		Offset  int64 // -1: not at a record, but in a hook, or at another message
+		Attempt int
+		Since   time.Time // when it was first seen to be at it: up to an eighth of StuckAfter after the beginning
+		Kept    bool      // the actor has returned, and kept the record
+		Stack   string    // of the handler's goroutine, innermost call first; empty: it was not found, or there is none
+	}
 )
 
 func (*Failed) event()        {}
@@ -109,3 +119,4 @@ func (*Abandoned) event()     {}
 func (*Moved) event()         {}
 func (*Shed) event()          {}
 func (*Missed) event()        {}
+func (*Stuck) event()         {}

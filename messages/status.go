@@ -20,9 +20,12 @@ const (
 	StatePaused
 	// StateStopping: revoked, lost or draining.
 	StateStopping
+	// StateStuck: a handler, or an actor, has not returned for longer than StuckAfter; or a kept record was not completed
+	// in that time.
+	StateStuck
 )
 
-var stateNames = [...]string{"", "AwaitingSeek", "Idle", "Busy", "Holding", "Parked", "Paused", "Stopping"}
+var stateNames = [...]string{"", "AwaitingSeek", "Idle", "Busy", "Holding", "Parked", "Paused", "Stopping", "Stuck"}
 
 // String is the state's name, as it stands in logs and JSON.
 func (s State) String() string { return enumName(stateNames[:], int(s), "State") }
@@ -47,7 +50,7 @@ type Status struct {
 	Time       time.Time         `json:"time"`
 }
 
-// Health is what probes ask. A holding or parked partition does not make a consumer unready.
+// Health is what probes ask. A holding, parked or stuck partition does not make a consumer unready.
 type Health struct {
 	Live    bool     `json:"live"`
 	Ready   bool     `json:"ready"`
@@ -71,7 +74,7 @@ type PartitionStatus struct {
 	Attempt     int       `json:"attempt"` // of the delivery under way or due
 	Depth       int       `json:"depth"`   // records fetched and not finished
 	Bytes       int64     `json:"bytes"`
-	OpenSince   time.Time `json:"openSince,omitzero"` // when a status first saw the delivery under way
+	OpenSince   time.Time `json:"openSince,omitzero"` // when the delivery under way, or a message, was first seen so: by a status, or within StuckAfter
 	NextRetry   time.Time `json:"nextRetry,omitzero"`
 	Reason      string    `json:"reason,omitempty"`   // of a park
 	PausedBy    string    `json:"pausedBy,omitempty"` // who has paused it

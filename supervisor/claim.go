@@ -60,6 +60,8 @@ type claim struct {
 	overdue   bool   // contexts have ended, and the grace runs
 	abandoned bool
 
+	stuckTold stuckReports
+
 	committed   int64
 	committedAt time.Time
 	counted     messages.Counters // commits
@@ -96,7 +98,7 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Claim: mc, Context: context.Background(),
 		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Each: s.set.Each,
-		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout,
+		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout, StuckAfter: s.set.StuckAfter,
 		Wake: func() { source.Wake(mc) },
 		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
 	}
@@ -111,6 +113,7 @@ func (s *supervisor) begin(mc messages.Claim) {
 	s.pausedFrom(c)
 	s.claims[mc.Sequence] = c
 	s.current[idOf(mc)] = c
+	s.watchStuck()
 	s.spawn(c)
 	s.lookUp(c)
 }

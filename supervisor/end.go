@@ -92,6 +92,7 @@ func (s *supervisor) end(err error) {
 	s.phase = stopped
 	stopTimer(&s.stop.hurry)
 	stopTimer(&s.rejoin)
+	stopTimer(&s.watching)
 	if s.stop.err == nil {
 		s.stop.err = err
 	}

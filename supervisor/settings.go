@@ -23,6 +23,8 @@ type Settings struct {
 	Hooks    actors.Hooks
 	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
 	HandlerTimeout time.Duration
+	// StuckAfter is after how long a handler that has not returned is reported; 0: never.
+	StuckAfter time.Duration
 
 	Policy   Policy
 	Strategy actor.SupervisorStrategy // in the place of the policy

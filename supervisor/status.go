@@ -51,7 +51,8 @@ func (s *supervisor) countersOf(c *claim, p messages.PartitionStatus) messages.C
 	return n
 }
 
-// health: holding, parked and paused are ready, they wait on purpose; only a consumer that has ended is not live.
+// health: holding, parked, paused and stuck ones are named and do not fail a probe, which would take the other partitions away,
+// too; only a consumer that has ended is not live.
 func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string, h messages.Health) {
 	h.Live, h.Ready = s.phase != stopped, true
 	not := func(format string, args ...any) {
@@ -76,6 +77,8 @@ func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string
 	}
 	for _, p := range partitions {
 		switch p.State {
+		case messages.StateStuck:
+			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d is stuck at offset %d since %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.OpenSince.Format(time.RFC3339)))
 		case messages.StateParked:
 			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d is parked at offset %d: %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.Reason))
 		case messages.StatePaused:

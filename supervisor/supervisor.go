@@ -53,7 +53,8 @@ type supervisor struct {
 	pauses      pauses
 	subscribers map[string]*actor.PID // by address and name
 
-	stop stopState
+	watching *time.Timer // for what is stuck
+	stop     stopState
 }
 
 type partitionID struct {

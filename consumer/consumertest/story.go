@@ -76,6 +76,8 @@ func describeEvent(e messages.Event) string {
 		return fmt.Sprintf("%v: the handler of %d is abandoned: %v", e.Claim, e.Offset, e.Cause)
 	case *messages.Moved:
 		return fmt.Sprintf("%v goes from %d to %d: %s", e.Claim, e.From, e.To, e.Why)
+	case *messages.Stuck:
+		return fmt.Sprintf("%v is stuck at %d since %v", e.Claim, e.Offset, e.Since)
 	case *messages.Shed:
 		return fmt.Sprintf("%v, parked for long, drops %d records from memory, from %d on", e.Claim, e.Records, e.From)
 	default:

@@ -108,7 +108,8 @@ func (m *member) partitions(states ...messages.State) map[int32]messages.Partiti
 func (m *member) owns(n int) {
 	m.t.Helper()
 	eventually(m.t, m.name+" owns its share", func() bool {
-		return len(m.partitions(messages.StateIdle, messages.StateBusy, messages.StateHolding, messages.StateParked, messages.StatePaused)) == n
+		return len(m.partitions(messages.StateIdle, messages.StateBusy, messages.StateHolding, messages.StateParked, messages.StatePaused,
+			messages.StateStuck)) == n
 	})
 }
 
