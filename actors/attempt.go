@@ -5,6 +5,7 @@ import "github.com/ottla-go/ottla/messages"
 // attempt is the record that is with the user.
 type attempt struct {
 	record    *messages.Record
+	probe     bool   // its success closes the breaker
 	limit     *limit // nil: it may take as long as it likes
 	returned  bool   // the handler, or Receive, has returned
 	hasResult bool   // a handler returned result
@@ -35,7 +36,7 @@ func (a *attempt) clear() {
 		a.limit.over()
 		a.limit = nil
 	}
-	a.returned, a.hasResult, a.kept, a.answered = false, false, false, false
+	a.probe, a.returned, a.hasResult, a.kept, a.answered = false, false, false, false, false
 	if a.result != nil {
 		a.result = nil
 	}

@@ -182,13 +182,17 @@ func (m *Mailbox) chooseRecord() job {
 	if !m.mayDeliver() {
 		return job{}
 	}
-	t, ok := m.backlog.Take()
-	if !ok {
+	if _, ok := m.backlog.Peek(); !ok {
 		return job{}
 	}
+	passes, probe := m.set.Breaker.admit(m)
+	if !passes {
+		return job{}
+	}
+	t, _ := m.backlog.Take()
 	r := t.Record()
 	r.Fence = m.fence
-	m.attempt.record = r // the rest of it was cleared
+	m.attempt.record, m.attempt.probe = r, probe // the rest of it was cleared
 	m.bind(r)
 	m.delivered++
 	return job{kind: invokeRecord, message: r}

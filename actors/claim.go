@@ -34,6 +34,7 @@ func (m *Mailbox) await(offset int64) (seek uint64) {
 	}
 	m.standsNoMore()
 	m.full, m.source, m.awaitAck = false, nil, false
+	m.set.Breaker.yield(m)
 	return seek
 }
 
@@ -74,6 +75,7 @@ func (m *Mailbox) Lose(said *messages.Lost) {
 func (m *Mailbox) leave(said any) {
 	m.backlog.Stop()
 	m.stopTimer()
+	m.set.Breaker.yield(m)
 	m.parkEnds()
 	m.farewell = said
 }
@@ -107,6 +109,7 @@ func (m *Mailbox) Close() {
 	if !m.left {
 		m.left = true
 		m.set.Budget.leave(m, m.accounted)
+		m.set.Breaker.forget(m)
 	}
 	m.mu.Unlock()
 	m.set.Budget.relieve()

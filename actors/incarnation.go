@@ -29,6 +29,9 @@ func (m *Mailbox) incarnate() actor.Actor {
 func (m *Mailbox) reincarnate() {
 	if a := &m.attempt; a.record != nil {
 		if a.answered && a.outcome == nil {
+			if a.probe {
+				m.set.Breaker.succeed(m)
+			}
 			m.finish(a.record)
 		} else {
 			m.backlog.Fail(a.record.Offset, a.record.Redeliver())
@@ -36,6 +39,7 @@ func (m *Mailbox) reincarnate() {
 		}
 		a.clear()
 	}
+	m.set.Breaker.abort(m) // it comes again without a verdict
 	m.fault, m.unasked, m.about = nil, nil, nil
 	m.incarnation++
 	m.greet, m.greeted = m.opened, false

@@ -236,5 +236,5 @@ func (m *Mailbox) recordDue() bool {
 		return false
 	}
 	_, ok := m.backlog.Peek()
-	return ok
+	return ok && !m.set.Breaker.bars(m)
 }

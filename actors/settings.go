@@ -29,6 +29,7 @@ type Settings struct {
 	Records int // high mark of the backlog, in records
 	Bytes   int // high mark, in bytes as Record.Size counts them
 	Budget  *Budget
+	Breaker *Breaker // nil: there is none
 	// Each makes a finished record wait for its commit before the next one is delivered.
 	Each bool
 	// Commit notes the partition's progress; see supervisor.Commits. It is called under the mailbox's lock, so that

@@ -27,12 +27,15 @@ func (m *Mailbox) over() bool { return m.lost || m.abandoned || m.left }
 // settle draws the conclusion from an attempt. It needs the lock. A job of kind nothing means that there is nothing
 // more to do about it.
 func (m *Mailbox) settle() job {
-	r, o := m.attempt.record, m.attempt.outcome
+	r, o, probe := m.attempt.record, m.attempt.outcome, m.attempt.probe
 	m.attempt.clear()
 	switch {
 	case m.over():
 		return job{}
 	case o == nil:
+		if probe {
+			m.set.Breaker.succeed(m)
+		}
 		named := m.backlog.gate.Named
 		m.finish(r)
 		if named && !m.backlog.gate.Named {
@@ -55,6 +58,9 @@ func (m *Mailbox) settle() job {
 		m.backlog.Fail(r.Offset, nil)
 		return job{}
 	default:
+		if probe { // an answer, of a handler that has asked its store
+			m.set.Breaker.succeed(m)
+		}
 		return m.seek(o.offset)
 	}
 	if m.questioned() || m.stopped { // a kept record, while the claim is given up: the next owner tries it again

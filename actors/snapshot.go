@@ -29,6 +29,9 @@ func (m *Mailbox) Snapshot() messages.PartitionStatus {
 	case Parked:
 		s.Reason = g.Reason
 	case Open:
+		if s.State == messages.StateHolding {
+			s.Reason = messages.ReasonBreaker
+		}
 	}
 	s.PausedBy, s.PausedSince = m.pause.By, m.pause.Since
 	s.Shed, s.ShedFrom = m.backlog.shed.Records, m.backlog.shed.From
@@ -57,6 +60,8 @@ func (m *Mailbox) state(now time.Time) messages.State {
 		return messages.StateStopping
 	case !m.opened || m.backlog.Awaiting() && m.extentOf != m.backlog.seek:
 		return messages.StateAwaitingSeek
+	case m.backlog.Unfinished() > 0 && m.set.Breaker.bars(m):
+		return messages.StateHolding
 	case m.backlog.Unfinished() > 0:
 		return messages.StateBusy
 	}

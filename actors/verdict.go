@@ -30,9 +30,12 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	}
 	m.fault = nil
 	m.remember(&failure, text, &d)
+	m.judged(f, d)
 	switch d.Action {
 	case messages.ActionRetry:
 		m.counters.Retried++
+	case messages.ActionBreak:
+		m.counters.Breaks++
 	case messages.ActionRestart:
 		m.counters.Restarted++
 	case messages.ActionSkip:
@@ -51,7 +54,7 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	}
 	if f.Record != nil {
 		switch d.Action {
-		case messages.ActionRetry, messages.ActionRestart:
+		case messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:
 			m.hold(d.Delay)
 			m.push(false) // the dirty unit is offset and attempts
 		case messages.ActionPark, messages.ActionEscalate:
@@ -60,6 +63,25 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	}
 	m.kick()
 	return true
+}
+
+// judged tells the breaker what was decided. A probe that is decided about otherwise, or whose actor waits for something
+// else, is none any more; nor is one whose partition was parked while it was with its handler, or that is being given up.
+func (m *Mailbox) judged(f *Fault, d messages.Decision) {
+	b := m.set.Breaker
+	switch {
+	case f.Record == nil:
+		if d.Delay > 0 {
+			b.yield(m)
+		}
+	case d.Action != messages.ActionBreak:
+		b.abort(m)
+	default:
+		b.trip(m, d.Delay)
+		if m.backlog.Gate().Kind == Parked || m.backlog.Stopping() {
+			b.yield(m)
+		}
+	}
 }
 
 // passOver goes on as if the fault had not been, and answers whether a record was given up for that, which is counted.
@@ -138,6 +160,7 @@ func (m *Mailbox) park(reason string, class messages.Class) bool {
 	if g := m.backlog.Gate(); g.Kind == Parked && !g.passes() && (Gate{Class: class}).passes() {
 		return false
 	}
+	m.set.Breaker.yield(m)
 	m.backlog.Park(reason, class)
 	m.parkBegins()
 	return true
@@ -223,6 +246,7 @@ func (m *Mailbox) giveUpHead(offset int64, count *int64) error {
 	}
 	if err == nil {
 		m.stopTimer()
+		m.set.Breaker.yield(m)
 		m.openGate() // first: the park was this record's, it must not be committed with the next one
 		m.giveUp(offset, count)
 		m.push(true)
@@ -251,6 +275,8 @@ func (m *Mailbox) waits(offset int64) error {
 		return &HeadError{offset, head, "the record is being handled"}
 	case m.fault != nil && m.fault.Record != nil: // it would meet the next record
 		return &HeadError{offset, head, "the record has failed, and it is not decided yet what is done about it"}
+	case m.backlog.Gate().Kind == Open && !m.backlog.Paused() && m.backlog.Unfinished() > 0 && m.set.Breaker.bars(m):
+		return &HeadError{offset, head, "the consumer's breaker is open, and this is not its probe"}
 	case m.backlog.Gate().Kind == Open && !m.backlog.Paused():
 		return &HeadError{offset, head, "the partition neither holds nor is parked"}
 	}

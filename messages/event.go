@@ -3,7 +3,7 @@ package messages
 import "time"
 
 // Event is something that happened: *Failed, *Skipped, *DeadLettered, *Parked, *Unparked, *Paused, *Resumed, *CommitFailed,
-// *ClaimAssigned, *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed, *Stuck.
+// *ClaimAssigned, *ClaimRevoked, *ClaimLost, *Abandoned, *Moved, *Shed, *Missed, *Stuck, *BreakerOpened, *BreakerClosed.
 type Event interface{ event() }
 
 type (
@@ -92,6 +92,16 @@ type (
 	}
 	// Missed: so many events before this one were dropped, because the listener's buffer was full.
 	Missed struct{ Count int }
+	// BreakerOpened: a record failed, and all partitions hold until it, or another one in its place, is handled.
+	BreakerOpened struct {
+		Head Head   // the record, which is the first probe
+		Rule string // that decided so
+	}
+	// BreakerClosed: a probe was handled with success, and all partitions go on.
+	BreakerClosed struct {
+		Claim Claim // whose head it was
+		Open  time.Duration
+	}
 	// Stuck: a handler has not returned for longer than StuckAfter, or a kept record was not completed. Nothing is done
 	// about it. It is told again when the time has doubled.
 	Stuck struct {
@@ -120,3 +130,5 @@ func (*Moved) event()         {}
 func (*Shed) event()          {}
 func (*Missed) event()        {}
 func (*Stuck) event()         {}
+func (*BreakerOpened) event() {}
+func (*BreakerClosed) event() {}

@@ -127,9 +127,11 @@ const (
 	ActionPark
 	// ActionEscalate drains the consumer and then fails it.
 	ActionEscalate
+	// ActionBreak holds all partitions of the consumer, and delivers the same record again as their probe.
+	ActionBreak
 )
 
-var actionNames = [...]string{"", "Retry", "Restart", "Skip", "DeadLetter", "Park", "Escalate"}
+var actionNames = [...]string{"", "Retry", "Restart", "Skip", "DeadLetter", "Park", "Escalate", "Break"}
 
 // String is the action's name, as it stands in logs and JSON.
 func (a Action) String() string { return enumName(actionNames[:], int(a), "Action") }
@@ -145,7 +147,7 @@ func (a *Action) UnmarshalText(text []byte) error {
 // Decision is what was decided about a failure.
 type Decision struct {
 	Action Action        `json:"action"`
-	Delay  time.Duration `json:"delay,omitempty"`  // before the next delivery; Retry and Restart only
+	Delay  time.Duration `json:"delay,omitempty"`  // before the next delivery; Retry, Restart and Break only
 	Reason string        `json:"reason,omitempty"` // Park only
 	Target string        `json:"target,omitempty"` // DeadLetter only: where to
 	Rule   string        `json:"rule,omitempty"`   // the name of the rule that matched

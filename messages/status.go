@@ -12,7 +12,7 @@ const (
 	StateIdle
 	// StateBusy: a record is being handled, kept open, or waits for its commit.
 	StateBusy
-	// StateHolding: waits out a backoff.
+	// StateHolding: waits out a backoff, or for the consumer's breaker.
 	StateHolding
 	// StateParked: waits for somebody to act.
 	StateParked
@@ -44,9 +44,10 @@ type Status struct {
 	Phase      string            `json:"phase"` // joining, member, draining, stopped
 	Health     Health            `json:"health"`
 	Partitions []PartitionStatus `json:"partitions"`
-	Pauses     []PauseStatus     `json:"pauses,omitempty"` // that are in force, also for partitions that are not owned
-	Counters   Counters          `json:"counters"`         // of the whole consumer, ended claims included
-	Bytes      int64             `json:"bytes"`            // backlog of all partitions
+	Breaker    string            `json:"breaker,omitempty"` // since when it is open and for which record; empty: it is closed
+	Pauses     []PauseStatus     `json:"pauses,omitempty"`  // that are in force, also for partitions that are not owned
+	Counters   Counters          `json:"counters"`          // of the whole consumer, ended claims included
+	Bytes      int64             `json:"bytes"`             // backlog of all partitions
 	Time       time.Time         `json:"time"`
 }
 
@@ -66,6 +67,9 @@ type PauseStatus struct {
 	Since     time.Time `json:"since"`
 }
 
+// ReasonBreaker is the Reason of a partition that holds for nothing of its own.
+const ReasonBreaker = "the consumer's breaker is open"
+
 // PartitionStatus is one claim's status.
 type PartitionStatus struct {
 	Claim       Claim     `json:"claim"`
@@ -76,7 +80,7 @@ type PartitionStatus struct {
 	Bytes       int64     `json:"bytes"`
 	OpenSince   time.Time `json:"openSince,omitzero"` // when the delivery under way, or a message, was first seen so: by a status, or within StuckAfter
 	NextRetry   time.Time `json:"nextRetry,omitzero"`
-	Reason      string    `json:"reason,omitempty"`   // of a park
+	Reason      string    `json:"reason,omitempty"`   // of a park; ReasonBreaker
 	PausedBy    string    `json:"pausedBy,omitempty"` // who has paused it
 	PausedSince time.Time `json:"pausedSince,omitzero"`
 	Shed        int       `json:"shed,omitempty"`     // records behind the head that the park, or pause, has dropped from memory, to be fetched again
@@ -99,6 +103,7 @@ type Counters struct {
 	Restarted     int64 `json:"restarted"`
 	Skipped       int64 `json:"skipped"`
 	DeadLettered  int64 `json:"deadLettered"`
+	Breaks        int64 `json:"breaks"`  // failures for which the breaker was to open
 	Commits       int64 `json:"commits"` // acknowledged
 	CommitsFailed int64 `json:"commitsFailed"`
 }
@@ -111,6 +116,7 @@ func (c *Counters) Add(d Counters) {
 	c.Restarted += d.Restarted
 	c.Skipped += d.Skipped
 	c.DeadLettered += d.DeadLettered
+	c.Breaks += d.Breaks
 	c.Commits += d.Commits
 	c.CommitsFailed += d.CommitsFailed
 }

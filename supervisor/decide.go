@@ -32,7 +32,7 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 //
 // What the handler has [Directed] applies, else the first rule that matches; and of its steps the first one whose budget is
 // not spent; where all are (Validate refuses that), the last one repeats. A failure that no rule matches is decided as by
-// [DefaultPolicy]. The delay of a Retry or Restart is that of the step's n-th application to this record; a
+// [DefaultPolicy]. The delay of a Retry, Restart or Break is that of the step's n-th application to this record; a
 // [messages.RetryError] in the failure's chain overrides it, without jitter. It counts as an application all
 // the same.
 //
@@ -64,7 +64,7 @@ func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages
 		Rule:   rule.name(), Step: k, Left: t.left(index, steps, k, f),
 	}
 	switch d.Action {
-	case messages.ActionRetry, messages.ActionRestart:
+	case messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:
 		d.Delay = step.delay(f, t.applied[index][k], rnd)
 	case messages.ActionDeadLetter:
 		d.Target = step.to
@@ -121,6 +121,9 @@ func (d Directive) carriedOut(f *messages.Failure) messages.Action {
 	action := d.action
 	if action == messages.ActionDeadLetter && f.Offset < 0 || d.givesUp() && f.Class == messages.ClassDeadLetter {
 		action = messages.ActionRetry // nothing to write; or nothing was written, and Validate refuses the rule
+	}
+	if action == messages.ActionBreak && f.Offset < 0 {
+		action = messages.ActionRetry // there is no head to be the probe
 	}
 	switch {
 	case action == messages.ActionRetry && (f.Class == messages.ClassPanic || f.Class == messages.ClassActorStopped):

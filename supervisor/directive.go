@@ -7,13 +7,13 @@ import (
 )
 
 // Directive is one step of a rule: what is done about a failure, and for how many of a record's failures.
-// Make one with [Retry], [Restart], [Skip], [DeadLetter], [Park] or [Escalate]; the zero Directive is refused by
+// Make one with [Retry], [Restart], [Break], [Skip], [DeadLetter], [Park] or [Escalate]; the zero Directive is refused by
 // [Policy.Validate]. A Directive is a value and safe for concurrent use.
 //
 // A new directive is one more function in this file, with its messages.Action.
 type Directive struct {
 	action  messages.Action
-	backoff Backoff // Retry and Restart
+	backoff Backoff // Retry, Restart and Break
 	reason  string  // Park
 	to      string  // DeadLetter
 	budget  budget
@@ -26,6 +26,19 @@ func Retry(b Backoff) Directive { return Directive{action: messages.ActionRetry,
 
 // Restart delivers the same record again, to a fresh incarnation, after the backoff.
 func Restart(b Backoff) Directive { return Directive{action: messages.ActionRestart, backoff: b} }
+
+// Break is Retry for a failure that is not the record's own: what all records need is away. It opens the consumer's breaker.
+// All partitions hold, those that are assigned meanwhile, too; what is with a handler finishes. The record is delivered
+// again after the probe's delays, as long as it fails, to the same incarnation (after a panic, to a fresh one); when it, or
+// another record in its place, is handled, the breaker closes, and all go on.
+//
+// Another one takes its place when it will not come: its claim has ended; it was skipped, dead-lettered or parked; or it failed
+// again and another directive applies, whose delays are for it alone. That is the next head of any partition, after
+// the pace of the last delay. A breaker that is open opens no second time: what else fails then, having begun before, waits
+// as by Retry, and for the breaker.
+//
+// Where no record is concerned (a hook that fails, the store), it is a Retry.
+func Break(probe Backoff) Directive { return Directive{action: messages.ActionBreak, backoff: probe} }
 
 // Skip gives the record up: logged with its coordinates, committed, gone.
 func Skip() Directive { return Directive{action: messages.ActionSkip} }
@@ -53,13 +66,15 @@ func Escalate() Directive { return Directive{action: messages.ActionEscalate} }
 
 // waits tells a directive with a delay.
 func (d Directive) waits() bool {
-	return d.action == messages.ActionRetry || d.action == messages.ActionRestart
+	return d.action == messages.ActionRetry || d.action == messages.ActionRestart || d.action == messages.ActionBreak
 }
 
 // String is the step as Explain prints it.
 func (d Directive) String() string {
 	s := d.action.String()
 	switch {
+	case d.action == messages.ActionBreak:
+		s += ", probe after " + d.backoff.String()
 	case d.waits():
 		s += " after " + d.backoff.String()
 	case d.action == messages.ActionDeadLetter:

@@ -93,6 +93,7 @@ func (s *supervisor) end(err error) {
 	stopTimer(&s.stop.hurry)
 	stopTimer(&s.rejoin)
 	stopTimer(&s.watching)
+	s.breaker.End()
 	if s.stop.err == nil {
 		s.stop.err = err
 	}

@@ -130,7 +130,7 @@ func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
 		s.advanceThenSkip(c, p, d)
 		return
 	}
-	if c.leaving {
+	if c.leaving && d.Action != messages.ActionBreak { // whose delay is the pace of all, too
 		d.Delay = 0 // the next owner tries at once
 	}
 	s.conclude(c, p, d)
@@ -141,6 +141,7 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	if d.Action == messages.ActionSkip && !c.leaving && p.comesAgain() {
 		d.Delay = max(d.Delay, time.Second)
 	}
+	openings := s.breaker.Openings()
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else {
@@ -162,9 +163,13 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	case p.fault.Record == nil: // the actor itself waits
 		s.resumeAfter(c, d.Delay, d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic)
 	default: // the mailbox holds the head, the actor goes on at once
-		s.resume(c, d.Action == messages.ActionRestart)
+		s.resume(c, d.Action == messages.ActionRestart || d.Action == messages.ActionBreak && p.failure.Class == messages.ClassPanic)
 	}
 	switch d.Action {
+	case messages.ActionBreak:
+		if s.breaker.Openings() != openings {
+			s.breakerOpened(&p.failure, d)
+		}
 	case messages.ActionSkip:
 		if p.failure.Offset >= 0 {
 			s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})

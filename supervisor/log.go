@@ -72,6 +72,8 @@ func describe(f *messages.Failure, d messages.Decision) string {
 		return fmt.Sprintf("%s tried again after %v; %s", what, d.Delay, waits)
 	case messages.ActionRestart:
 		return fmt.Sprintf("its actor is restarted and %s tried again after %v; %s", what, d.Delay, waits)
+	case messages.ActionBreak:
+		return fmt.Sprintf("it is tried again after %v; all partitions of this consumer hold until it, or another record in its place, is handled (RetryHead ends the wait)", d.Delay)
 	case messages.ActionSkip:
 		switch {
 		case f.Offset >= 0:

@@ -94,7 +94,7 @@ func (d Directive) faults(last bool) []error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if d.action == 0 {
-		fault("is a zero Directive: use Retry, Restart, Skip, DeadLetter, Park or Escalate")
+		fault("is a zero Directive: use Retry, Restart, Break, Skip, DeadLetter, Park or Escalate")
 		return faults
 	}
 	faults = append(faults, d.budget.faults(last)...)

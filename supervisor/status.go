@@ -28,7 +28,11 @@ func (s *supervisor) status() *messages.Status {
 			cmp.Compare(a.Claim.Sequence, b.Claim.Sequence))
 	})
 	st.Pauses = s.pauses.status()
+	st.Breaker = s.breakerText()
 	st.Phase, st.Health = s.health(st.Partitions)
+	if st.Breaker != "" {
+		st.Health.Reasons = append(st.Health.Reasons, "the breaker is "+st.Breaker)
+	}
 	return st
 }
 
@@ -84,6 +88,9 @@ func (s *supervisor) health(partitions []messages.PartitionStatus) (phase string
 		case messages.StatePaused:
 			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d is paused at offset %d by %s since %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.PausedBy, p.PausedSince.Format(time.RFC3339)))
 		case messages.StateHolding:
+			if p.Reason == messages.ReasonBreaker { // said once, for all
+				continue
+			}
 			h.Reasons = append(h.Reasons, fmt.Sprintf("%s/%d holds at offset %d until %s", p.Claim.Topic, p.Claim.Partition, p.Head, p.NextRetry.Format(time.RFC3339)))
 		}
 	}

@@ -37,6 +37,7 @@ type supervisor struct {
 	rejoin  *time.Timer // of the join, after a failure
 	link    Link
 	budget  *actors.Budget
+	breaker *actors.Breaker
 	work    sync.WaitGroup // goroutines that post back
 	phase   phase
 	notice  error
@@ -134,6 +135,7 @@ func (s *supervisor) started(ctx actor.Context) {
 	s.subscribers = map[string]*actor.PID{}
 	s.pauses = pauses{}
 	s.in = inbox{s, ctx.ActorSystem(), s.self, epochs.Add(1)}
+	s.breaker = s.newBreaker()
 	link, err := s.set.Connect(s.in)
 	if err != nil {
 		s.end(fmt.Errorf("ottla: cannot start: %w", err))

@@ -76,6 +76,10 @@ func describeEvent(e messages.Event) string {
 		return fmt.Sprintf("%v: the handler of %d is abandoned: %v", e.Claim, e.Offset, e.Cause)
 	case *messages.Moved:
 		return fmt.Sprintf("%v goes from %d to %d: %s", e.Claim, e.From, e.To, e.Why)
+	case *messages.BreakerOpened:
+		return fmt.Sprintf("the breaker opens: %s (rule %q)", headText(e.Head), e.Rule)
+	case *messages.BreakerClosed:
+		return fmt.Sprintf("the breaker closes after %v: %v goes on", e.Open, e.Claim)
 	case *messages.Stuck:
 		return fmt.Sprintf("%v is stuck at %d since %v", e.Claim, e.Offset, e.Since)
 	case *messages.Shed:

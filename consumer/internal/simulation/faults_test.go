@@ -66,10 +66,10 @@ var faults = []weakness{
 		{backlog, "b.next = b.at(0).offset + 1", "b.next++"},
 	}},
 	{"a restart loses the record that failed", []planted.Edit{
-		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRestart:\n\t\t\tm.giveUp(f.Record.Offset, &m.counters.Skipped)\n\t\tcase messages.ActionRetry:\n\t\t\tm.hold(d.Delay)"},
+		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRestart:\n\t\t\tm.giveUp(f.Record.Offset, &m.counters.Skipped)\n\t\tcase messages.ActionRetry, messages.ActionBreak:\n\t\t\tm.hold(d.Delay)"},
 	}},
 	{"a retry loses the record that failed, at the second attempt", []planted.Edit{
-		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRetry, messages.ActionRestart:\n\t\t\tif f.Record.Attempt >= 1 {\n\t\t\t\tm.giveUp(f.Record.Offset, &m.counters.Skipped)\n\t\t\t}\n\t\t\tm.hold(d.Delay)"},
+		{verdict, "\t\tcase messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:\n\t\t\tm.hold(d.Delay)", "\t\tcase messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:\n\t\t\tif f.Record.Attempt >= 1 {\n\t\t\t\tm.giveUp(f.Record.Offset, &m.counters.Skipped)\n\t\t\t}\n\t\t\tm.hold(d.Delay)"},
 	}},
 	{"contexts do not end with a loss", []planted.Edit{
 		{onClaim, "\tm.endClaim(messages.ErrLost)\n", ""},

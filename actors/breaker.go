@@ -1,0 +1,219 @@
+package actors
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+// Breaker holds back the records of all partitions of a consumer while one of them probes whether what they need is there
+// again. It opens by a verdict, and closes by the probe's success; what its probe is and becomes says circuit.
+//
+// It is a gate of its own: a hold, a park and a pause of a partition are not ended by it, nor it by them. What is with a
+// handler when it opens finishes. A partition that is assigned while it is open is held back as the others are.
+//
+// Mailboxes ask it under their lock, so it never calls them under its own. Those that it has refused it wakes in a timer's
+// goroutine. A nil Breaker is never open.
+type Breaker struct {
+	tell func(Recovery) // must not block
+
+	opened   atomic.Bool // so that nobody takes the lock for a record while it is closed
+	openings atomic.Uint64
+
+	mu      sync.Mutex
+	circuit circuit
+	refused map[*Mailbox]struct{}
+	timer   *time.Timer // of wake
+	closed  *Recovery   // to be told
+	ended   bool
+}
+
+// Recovery is the end of an opening.
+type Recovery struct {
+	Claim messages.Claim // whose head was the probe
+	Open  time.Duration
+}
+
+// BreakerState is what a status shows.
+type BreakerState struct {
+	Open  bool
+	Since time.Time
+	Probe *messages.Claim // whose head is the probe; nil: that of the next partition which has one
+	Out   bool            // it is with its handler
+	Next  time.Time       // else: not before
+}
+
+// NewBreaker makes one that is closed, and that tells when it closes.
+func NewBreaker(tell func(Recovery)) *Breaker {
+	return &Breaker{tell: tell, refused: map[*Mailbox]struct{}{}}
+}
+
+// Openings counts how often it was opened.
+func (b *Breaker) Openings() uint64 { return b.openings.Load() }
+
+// State is that of now.
+func (b *Breaker) State() BreakerState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &b.circuit
+	if !c.open {
+		return BreakerState{}
+	}
+	s := BreakerState{Open: true, Since: c.since, Out: c.out, Next: c.until}
+	if c.probe != nil {
+		claim := c.probe.set.Claim
+		s.Probe = &claim
+	}
+	return s
+}
+
+// End wakes nobody any more.
+func (b *Breaker) End() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+// bars says whether a head of m is held back now; if so, m is woken when that may have changed.
+func (b *Breaker) bars(m *Mailbox) bool {
+	if b == nil || !b.opened.Load() {
+		return false
+	}
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.circuit.admits(m, now) && b.refuse(m, now)
+}
+
+// admit lets m's head through, if it may.
+func (b *Breaker) admit(m *Mailbox) (ok, probe bool) {
+	if b == nil || !b.opened.Load() {
+		return true, false
+	}
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ok, probe = b.circuit.admit(m, now)
+	if !ok {
+		b.refuse(m, now)
+	}
+	return ok, probe
+}
+
+func (b *Breaker) refuse(m *Mailbox, now time.Time) bool {
+	b.refused[m] = struct{}{}
+	if b.circuit.probe == nil {
+		b.wakeAt(now)
+	}
+	return true
+}
+
+// wakeAt has those who were refused ask again as soon as one of them may be let through. The timer is one for all.
+func (b *Breaker) wakeAt(now time.Time) {
+	if b.timer != nil || b.ended {
+		return
+	}
+	var d time.Duration
+	if b.circuit.open {
+		d = max(0, b.circuit.until.Sub(now))
+	}
+	b.timer = time.AfterFunc(d, b.wake)
+}
+
+func (b *Breaker) wake() {
+	b.mu.Lock()
+	if b.ended {
+		b.mu.Unlock()
+		return
+	}
+	b.timer = nil
+	closed := b.closed
+	b.closed = nil
+	wake := make([]*Mailbox, 0, len(b.refused))
+	for m := range b.refused {
+		wake = append(wake, m)
+	}
+	clear(b.refused)
+	b.mu.Unlock()
+	if closed != nil {
+		b.tell(*closed)
+	}
+	for _, m := range wake {
+		m.mu.Lock()
+		m.kick()
+	}
+}
+
+// trip opens it for m's head, which waits for pace, or keeps it open.
+func (b *Breaker) trip(m *Mailbox, pace time.Duration) {
+	if b == nil {
+		return
+	}
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.circuit.trip(m, now, pace) {
+		b.openings.Add(1)
+		b.opened.Store(true)
+	}
+}
+
+// succeed closes it, if m's head is the probe.
+func (b *Breaker) succeed(m *Mailbox) {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := b.circuit.since
+	if !b.circuit.succeed(m) {
+		return
+	}
+	b.opened.Store(false)
+	b.closed = &Recovery{m.set.Claim, now.Sub(since)}
+	if b.timer != nil { // it was set for later
+		b.timer.Stop()
+		b.timer = nil
+	}
+	b.wakeAt(now)
+}
+
+// yield: m's head will not come, if it is the probe and not with its handler.
+func (b *Breaker) yield(m *Mailbox) {
+	b.vacate(func(c *circuit, _ time.Time) bool { return c.yield(m) })
+}
+
+// abort: m's probe was with its handler, and its end says nothing.
+func (b *Breaker) abort(m *Mailbox) {
+	b.vacate(func(c *circuit, now time.Time) bool { return c.abort(m, now) })
+}
+
+func (b *Breaker) vacate(by func(*circuit, time.Time) bool) {
+	if b == nil || !b.opened.Load() {
+		return
+	}
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if by(&b.circuit, now) && len(b.refused) > 0 {
+		b.wakeAt(now)
+	}
+}
+
+// forget is for a mailbox that has ended.
+func (b *Breaker) forget(m *Mailbox) {
+	if b == nil {
+		return
+	}
+	b.yield(m)
+	b.abort(m)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.refused, m)
+}

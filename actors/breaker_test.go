@@ -1,0 +1,168 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/messages"
+)
+
+func breaks(a *asked) {
+	a.judge(messages.Decision{Action: messages.ActionBreak, Delay: 10 * time.Second})
+	a.resume()
+}
+
+// What becomes of the probe when something else happens to its partition: it is none any more, where it will not come soon;
+// and the neighbour is let through when the pace is over, counted from the failure, or from the attempt that said nothing.
+func TestBreakerVacancies(t *testing.T) {
+	fails := func(context.Context, *messages.Record) error { return errors.New("away") }
+	for name, c := range map[string]struct {
+		act    func(r *rig)
+		stays  bool
+		waited time.Duration // since it opened, until the neighbour may
+	}{
+		"nothing":      {act: func(*rig) {}, stays: true},
+		"a message":    {act: func(r *rig) { r.send("hello") }, stays: true},
+		"a record":     {act: func(r *rig) { r.deliver(1) }, stays: true},
+		"parked":       {act: func(r *rig) { r.box.Park("why", messages.ClassHandler) }, waited: 10 * time.Second},
+		"revoked":      {act: func(r *rig) { r.box.Revoke(&messages.Revoked{}) }, waited: 10 * time.Second},
+		"lost":         {act: func(r *rig) { r.box.Lose(&messages.Lost{}) }, waited: 10 * time.Second},
+		"skipped":      {act: func(r *rig) { _ = r.box.SkipHead(0) }, waited: 10 * time.Second},
+		"moved":        {act: func(r *rig) { r.box.Reseek(7, 1) }, waited: 10 * time.Second},
+		"moved, later": {act: func(r *rig) { time.Sleep(4 * time.Second); r.box.Reseek(7, 1) }, waited: 10 * time.Second},
+		"its actor waits": {act: func(r *rig) {
+			r.verdict = restart(time.Hour) // the caller waits before it restarts
+			r.send("panic")
+		}, waited: 10 * time.Second},
+		"its actor restarts at once": {act: func(r *rig) {
+			r.verdict = restart(0)
+			r.send("panic")
+		}, stays: true},
+		"kept, and its actor restarts": {act: func(r *rig) {
+			time.Sleep(10 * time.Second)
+			r.said("1 started", "1 assigned at 0", "1: 0/0", "1: 0/1")
+			r.verdict = restart(0)
+			r.send("panic")
+		}, waited: 20 * time.Second},
+		"parked while it is tried": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			r.box.Park("why", messages.ClassHandler)
+			r.box.attempt.record.Complete(errors.New("away"))
+			synctest.Wait()
+		}, waited: 22 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				b := NewBreaker(func(Recovery) {})
+				r.set.Breaker = b
+				r.verdict = breaks
+				r.handle = fails
+				r.receive = func(ctx actor.Context) {
+					switch msg := ctx.Message().(type) {
+					case *messages.Record:
+						if msg.Attempt == 0 {
+							msg.Complete(errors.New("away"))
+							return
+						}
+						msg.Keep()
+					case string:
+						if msg == "panic" {
+							panic(msg)
+						}
+					}
+				}
+				r.withActor()
+				began := time.Now()
+				r.deliver(0)
+				c.act(r)
+				synctest.Wait()
+				if s := b.State(); !s.Open || (s.Probe != nil) != c.stays {
+					t.Fatalf("%+v", s)
+				}
+				neighbour := &Mailbox{set: r.set}
+				if c.stays {
+					time.Sleep(time.Hour)
+					if ok, _ := b.admit(neighbour); ok {
+						t.Error("the neighbour is let through beside the probe")
+					}
+					return
+				}
+				r.box.Revoke(&messages.Revoked{}) // it does not compete
+				for b.bars(neighbour) {
+					time.Sleep(time.Second)
+				}
+				if waited := time.Since(began); waited != c.waited {
+					t.Errorf("the neighbour was let through after %v, want %v", waited, c.waited)
+				}
+				if ok, probe := b.admit(neighbour); !ok || !probe {
+					t.Errorf("admitted %v, as the probe %v", ok, probe)
+				}
+				b.End()
+			})
+		})
+	}
+}
+
+// A SeekTo is an answer: it closes the breaker as success does. Without a breaker nothing is held.
+func TestBreakerAnswers(t *testing.T) {
+	for name, answer := range map[string]error{"success": nil, "seek": messages.SeekTo(5)} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				var closed []Recovery
+				r.set.Breaker = NewBreaker(func(c Recovery) { closed = append(closed, c) })
+				r.set.Seek = func(int64, uint64) {}
+				r.verdict = breaks
+				r.handle = func(_ context.Context, rec *messages.Record) error {
+					if rec.Attempt == 0 && rec.Offset == 0 {
+						return errors.New("away")
+					}
+					return answer
+				}
+				r.withHandler()
+				r.deliver(0)
+				neighbour := &Mailbox{set: r.set}
+				if !r.set.Breaker.bars(neighbour) {
+					t.Error("the neighbour is not held")
+				}
+				r.set.Breaker.forget(neighbour)
+				time.Sleep(11 * time.Second)
+				synctest.Wait()
+				if r.set.Breaker.bars(neighbour) || len(closed) != 1 || closed[0] != (Recovery{r.set.Claim, 10 * time.Second}) {
+					t.Errorf("closed: %+v", closed)
+				}
+			})
+		})
+	}
+}
+
+// A kept probe that is completed with success, and whose Receive panics then, has succeeded.
+func TestBreakerSuccessBeforeAPanic(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.set.Breaker = NewBreaker(func(Recovery) {})
+		r.verdict = breaks
+		r.receive = func(ctx actor.Context) {
+			if rec, ok := ctx.Message().(*messages.Record); ok {
+				if rec.Attempt == 0 {
+					rec.Complete(errors.New("away"))
+					return
+				}
+				rec.Complete(nil)
+				r.verdict = restart(0)
+				panic("boom")
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := r.set.Breaker.State(); s.Open {
+			t.Errorf("%+v", s)
+		}
+		r.wantCommitted(1)
+	})
+}

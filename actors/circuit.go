@@ -1,0 +1,90 @@
+package actors
+
+import "time"
+
+// circuit is what a Breaker decides by: a value that knows no clock, lock or goroutine. Its zero value is closed.
+//
+// While it is open one head is let through at a time, the probe, and its success closes it. The probe is the head that has
+// opened it, which waits for its own backoff. When that one will not come for long, or never, it is nobody's, and the next
+// head that asks after the pace becomes it:
+//
+//   - its claim ends: revoked, lost, stopped;
+//   - it was given up, dead-lettered or parked, by the policy or by an operator;
+//   - its next failure is decided otherwise, by a rule for something else: that the downstream has failed again is not
+//     said, nor that it has not, and the delays of that rule are for that record and not for all partitions;
+//   - its position has moved, or its actor waits for something else.
+//
+// It does not close by any of these: that would let every partition run at what is still away.
+type circuit struct {
+	open  bool
+	since time.Time
+	probe *Mailbox      // whose head is the probe; nil: nobody's
+	out   bool          // the probe is with its handler
+	pace  time.Duration // the newest one
+	until time.Time     // no head is let through before, while the probe is nobody's
+}
+
+// trip notes a failure of who's head for which the breaker is to open, or to stay open. That of another head than the probe
+// has begun before it was opened, and says nothing new.
+func (c *circuit) trip(who *Mailbox, now time.Time, pace time.Duration) (opened bool) {
+	switch {
+	case !c.open:
+		*c = circuit{open: true, since: now, probe: who}
+		opened = true
+	case c.probe != who:
+		return false
+	}
+	c.out, c.pace, c.until = false, pace, now.Add(pace)
+	return opened
+}
+
+// admits says whether who's head may be delivered now.
+func (c *circuit) admits(who *Mailbox, now time.Time) bool {
+	switch {
+	case !c.open:
+		return true
+	case c.out:
+		return false
+	case c.probe != nil:
+		return c.probe == who
+	}
+	return !now.Before(c.until)
+}
+
+// admit lets who's head through, if it may; probe says that its end will say whether the breaker closes.
+func (c *circuit) admit(who *Mailbox, now time.Time) (ok, probe bool) {
+	if !c.admits(who, now) {
+		return false, false
+	}
+	if c.open {
+		c.probe, c.out = who, true
+	}
+	return true, c.open
+}
+
+// succeed notes that the probe was handled with success.
+func (c *circuit) succeed(who *Mailbox) (closed bool) {
+	if !c.open || c.probe != who || !c.out {
+		return false
+	}
+	c.open, c.probe, c.out = false, nil, false
+	return true
+}
+
+// yield: who's head will not come, if it is the probe and not with its handler.
+func (c *circuit) yield(who *Mailbox) (vacant bool) {
+	if !c.open || c.probe != who || c.out {
+		return false
+	}
+	c.probe = nil
+	return true
+}
+
+// abort: the probe was with its handler, and its end says nothing. The next one has to wait.
+func (c *circuit) abort(who *Mailbox, now time.Time) (vacant bool) {
+	if !c.open || c.probe != who || !c.out {
+		return false
+	}
+	c.probe, c.out, c.until = nil, false, now.Add(c.pace)
+	return true
+}

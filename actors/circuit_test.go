@@ -1,0 +1,165 @@
+package actors
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// circuitTwin is the same in the most simple words: what the breaker waits for at the moment.
+type circuitTwin struct {
+	phase string // "", "waits for", "tries", "anybody"
+	who   *Mailbox
+	pace  time.Duration
+	until time.Time
+}
+
+func (w *circuitTwin) trip(who *Mailbox, now time.Time, pace time.Duration) bool {
+	was := w.phase
+	if was == "" || was != "anybody" && w.who == who {
+		*w = circuitTwin{"waits for", who, pace, now.Add(pace)}
+	}
+	return was == ""
+}
+
+func (w *circuitTwin) admit(who *Mailbox, now time.Time) (ok, probe bool) {
+	switch w.phase {
+	case "":
+		return true, false
+	case "tries":
+		return false, false
+	case "waits for":
+		ok = w.who == who
+	case "anybody":
+		ok = now.Equal(w.until) || now.After(w.until)
+	}
+	if ok {
+		w.phase, w.who = "tries", who
+	}
+	return ok, ok
+}
+
+func (w *circuitTwin) succeed(who *Mailbox) bool {
+	closes := w.phase == "tries" && w.who == who
+	if closes {
+		*w = circuitTwin{}
+	}
+	return closes
+}
+
+func (w *circuitTwin) yield(who *Mailbox) {
+	if w.phase == "waits for" && w.who == who {
+		w.phase = "anybody"
+	}
+}
+
+func (w *circuitTwin) abort(who *Mailbox, now time.Time) {
+	if w.phase == "tries" && w.who == who {
+		w.phase, w.until = "anybody", now.Add(w.pace)
+	}
+}
+
+// Whatever happens in whatever order, it is what its twin is. Besides: never are two heads tried at a time, it closes only by
+// a head that was tried since it opened, and where nothing is tried, somebody is let through after the pace.
+func TestCircuitAgainstItsTwin(t *testing.T) {
+	for seed := range uint64(2000) {
+		rnd := rand.New(rand.NewPCG(seed, 5))
+		var c circuit
+		var w circuitTwin
+		all := []*Mailbox{{}, {}, {}}
+		now, trying := time.Unix(0, 0), map[*Mailbox]bool{}
+		var story []string
+		for range 150 {
+			who := all[rnd.IntN(len(all))]
+			pace := time.Duration(rnd.IntN(5)) * time.Second
+			switch event := rnd.IntN(7); event {
+			case 0:
+				story = append(story, "trip")
+				if got, want := c.trip(who, now, pace), w.trip(who, now, pace); got != want {
+					t.Fatalf("seed %d: opened %v, want %v: %v", seed, got, want, story)
+				}
+				delete(trying, who)
+			case 1, 2:
+				story = append(story, "admit")
+				if before := c; c.admits(who, now) != func() bool { ok, _ := before.admit(who, now); return ok }() {
+					t.Fatalf("seed %d: admits and admit differ: %v", seed, story)
+				}
+				ok, probe := c.admit(who, now)
+				if wantOK, wantProbe := w.admit(who, now); ok != wantOK || probe != wantProbe {
+					t.Fatalf("seed %d: admitted %v %v, want %v %v: %v", seed, ok, probe, wantOK, wantProbe, story)
+				}
+				if probe && len(trying) > 0 {
+					t.Fatalf("seed %d: two heads are tried at a time: %v", seed, story)
+				}
+				if probe {
+					trying[who] = true
+				}
+			case 3:
+				story = append(story, "succeed")
+				got, want := c.succeed(who), w.succeed(who)
+				if got != want || got && !trying[who] {
+					t.Fatalf("seed %d: closed %v, want %v: %v", seed, got, want, story)
+				}
+				delete(trying, who)
+			case 4:
+				story = append(story, "yield")
+				c.yield(who)
+				w.yield(who)
+			case 5:
+				story = append(story, "abort")
+				c.abort(who, now)
+				w.abort(who, now)
+				delete(trying, who)
+			case 6:
+				now = now.Add(time.Duration(rnd.IntN(3)) * time.Second)
+			}
+			if c.open != (w.phase != "") || c.out != (w.phase == "tries") || (c.probe == nil) != (w.phase == "" || w.phase == "anybody") {
+				t.Fatalf("seed %d: %+v, want %+v: %v", seed, c, w, story)
+			}
+			if c.open && !c.out {
+				later, admitted := now.Add(5*time.Second), 0
+				for _, m := range all {
+					if c.admits(m, later) {
+						admitted++
+					}
+				}
+				if want := map[bool]int{true: len(all), false: 1}[c.probe == nil]; admitted != want {
+					t.Fatalf("seed %d: %d would be let through later, want %d: %v", seed, admitted, want, story)
+				}
+			}
+		}
+	}
+}
+
+// The rules, one by one.
+func TestCircuit(t *testing.T) {
+	a, b := &Mailbox{}, &Mailbox{}
+	var c circuit
+	now := time.Unix(100, 0)
+	step := func(what string, got, want any) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %v, want %v: %+v", what, got, want, c)
+		}
+	}
+	step("closed", c.admits(a, now), true)
+	step("a opens it", c.trip(a, now, time.Minute), true)
+	step("the probe is let through when it comes", c.admits(a, now), true)
+	step("no other head is", c.admits(b, now.Add(time.Hour)), false)
+	step("b fails, too", c.trip(b, now, time.Second), false)
+	step("and changes nothing", c.admits(b, now.Add(time.Hour)), false)
+	step("another's success does not close it", c.succeed(b), false)
+	step("nor that of a, which began before", c.succeed(a), false)
+	_, probe := c.admit(a, now)
+	step("a is tried", probe, true)
+	step("once", c.admits(a, now), false)
+	step("its claim ends, but it may still return", c.yield(a), false)
+	step("and is gone", c.abort(a, now), true)
+	step("the pace is kept", c.admits(b, now.Add(time.Minute-1)), false)
+	step("then b is the probe", c.admits(b, now.Add(time.Minute)), true)
+	_, probe = c.admit(b, now.Add(time.Minute))
+	step("b is tried", probe, true)
+	step("its success closes it", c.succeed(b), true)
+	step("closed", c.admits(a, now), true)
+}
