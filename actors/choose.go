@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/ottla-go/ottla/messages"
@@ -185,10 +187,18 @@ func (m *Mailbox) chooseRecord() job {
 	if _, ok := m.backlog.Peek(); !ok {
 		return job{}
 	}
+	var now time.Time
+	if m.pacer.interval > 0 { // no clock is read for a record without need
+		now = time.Now()
+		if m.paced(now) {
+			return job{}
+		}
+	}
 	passes, probe := m.set.Breaker.admit(m)
 	if !passes {
 		return job{}
 	}
+	m.pacer.take(now)
 	t, _ := m.backlog.Take()
 	r := t.Record()
 	r.Fence = m.fence

@@ -75,6 +75,7 @@ func (m *Mailbox) Lose(said *messages.Lost) {
 func (m *Mailbox) leave(said any) {
 	m.backlog.Stop()
 	m.stopTimer()
+	m.unpace()
 	m.set.Breaker.yield(m)
 	m.parkEnds()
 	m.farewell = said

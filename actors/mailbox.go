@@ -64,6 +64,9 @@ type Mailbox struct {
 	endCurrent  context.CancelCauseFunc
 	delivery    *messages.Delivery // of what the incarnation gets
 
+	pacer  pacer
+	pacing *time.Timer // until the next record may go; nil: none waits
+
 	full      bool // at a high mark, until both are below half
 	refused   bool // the budget had no room
 	wake      bool // the source is to be told
@@ -99,7 +102,7 @@ type Fault struct {
 
 // NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.
 func NewMailbox(set Settings) *Mailbox {
-	m := &Mailbox{set: set, incarnation: 1}
+	m := &Mailbox{set: set, incarnation: 1, pacer: newPacer(set.Rate)}
 	m.labels = m.labelled(set.Context)
 	m.claim, m.endClaim = context.WithCancelCause(m.labels)
 	m.conceive()
@@ -228,7 +231,7 @@ func (m *Mailbox) leaveDue() bool {
 
 // mayDeliver: no record is with the user, nothing comes before the next one, and there is somebody who would take it.
 func (m *Mailbox) mayDeliver() bool {
-	return m.attempt.record == nil && !m.awaitAck && !m.greet && !m.hollow && !m.unwanted
+	return m.attempt.record == nil && !m.awaitAck && !m.greet && !m.hollow && !m.unwanted && m.pacing == nil
 }
 
 func (m *Mailbox) recordDue() bool {

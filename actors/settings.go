@@ -23,6 +23,8 @@ type Settings struct {
 	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
 	HandlerTimeout time.Duration
 
+	// Rate limits the deliveries of records, redeliveries included.
+	Rate Rate
 	// StuckAfter is how long user code may be at one thing before it is called stuck; 0: for ever.
 	StuckAfter time.Duration
 

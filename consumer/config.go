@@ -52,6 +52,8 @@ type Config struct {
 	Backlog Backlog
 	// Fetch tunes how records are fetched.
 	Fetch Fetch
+	// Limit bounds how fast records are handed out.
+	Limit Limit
 	// Isolation says what becomes of the records of transactions. Default: ReadCommitted.
 	Isolation Isolation
 	// Commit says when offsets are committed to Kafka.

@@ -65,7 +65,7 @@ func shown(v reflect.Value) string {
 
 // What a comment promises as the default must be what an empty configuration comes to.
 func TestDocumentedDefaultsAreTheDefaults(t *testing.T) {
-	docs := comments(t, "config.go", "offsets.go")
+	docs := comments(t, "config.go", "limit.go", "offsets.go")
 	promise := regexp.MustCompile(`Default: (.+?)\.( |$)`)
 	var checked int
 	var check func(typeName string, v reflect.Value)

@@ -28,6 +28,7 @@ import (
 //	KAFKA_SKIP_ON_PROCESS_MESSAGE_FAILURE   1: a record is skipped, with a log line, when its handler
 //	                         answers with an error; anything else that goes wrong is retried. 0: all is.
 //	                                                                          Policy
+//	KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION   a number; 0: no limit        Limit.PerSecond
 //	KAFKA_LOG_LEVEL          Emerg, Alert, Crit, Err, Warning, Notice, Info or Debug: less is left out of
 //	                         what goes to slog.Default()                      Logger
 //	KAFKA_TLS                1: encrypt; the system's authorities vouch for the brokers   TLS.Config
@@ -36,8 +37,6 @@ import (
 //
 // These have no effect, which [Config.Warnings] says where they are set: KAFKA_POLL_BATCH_SIZE (there is no poll;
 // see Fetch), and a producer's KAFKA_DELIVERY_TIMEOUT, KAFKA_BATCH_SIZE and KAFKA_COMPRESSION_CODEC.
-// KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION is an error unless it is 0, which means no limit: there is no limit
-// on the rate yet, and going without one that was asked for could hurt somebody.
 //
 // The error joins all variables that cannot be read, each with its value and the remedy. The Config is then not
 // to be used. [Config.Validate] says what is wrong with the values together.
@@ -117,11 +116,10 @@ var variables = []variable{
 		c.SASL.Password = value
 		return nil
 	}},
-	{name: "KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", read: func(_ *Config, value string) error {
-		if value == "0" {
-			return nil
-		}
-		return errors.New("there is no limit on the rate yet: unset it, or set it to 0 for no limit, and limit the rate in the handler")
+	{name: "KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", read: func(c *Config, value string) error {
+		n, err := whole(value, 0, mostPerSecond)
+		c.Limit.PerSecond = float64(n)
+		return err
 	}},
 	ignored("KAFKA_POLL_BATCH_SIZE", "there is no poll; Config.Fetch bounds what is fetched in bytes"),
 	ignored("KAFKA_DELIVERY_TIMEOUT", "it is a producer's, and this is a consumer"),

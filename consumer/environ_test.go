@@ -41,7 +41,8 @@ func TestEnvironment(t *testing.T) {
 		{"KAFKA_SASL_MECHANISM", "PLAIN", func(c Config) bool { return c.SASL.Mechanism == SASLPlain }},
 		{"KAFKA_SASL_USERNAME", "u", func(c Config) bool { return c.SASL.User == "u" }},
 		{"KAFKA_SASL_PASSWORD", "p", func(c Config) bool { return c.SASL.Password == "p" }},
-		{"KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", "0", func(c Config) bool { return len(c.Warnings()) == 0 }},
+		{"KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", "0", func(c Config) bool { return c.Limit == Limit{} && len(c.Warnings()) == 0 }},
+		{"KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION", "100", func(c Config) bool { return c.Limit == Limit{PerSecond: 100} }},
 	}
 	seen := map[string]bool{}
 	for _, tt := range tests {
@@ -121,7 +122,7 @@ func TestEnvironmentFaults(t *testing.T) {
 		"KAFKA_SKIP_ON_PROCESS_MESSAGE_FAILURE":         "yes",
 		"KAFKA_LOG_LEVEL":                               "Verbose",
 		"KAFKA_TLS":                                     "true",
-		"KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION":   "100",
+		"KAFKA_MAX_MESSAGES_PER_SECOND_PER_PARTITION":   "-1",
 	}
 	for name, value := range bad {
 		_, err := fromMap(map[string]string{name: value})

@@ -52,7 +52,7 @@ func settings(c Config) supervisor.Settings {
 		Each:         c.Commit.Mode == CommitEach,
 		Store:        c.Offsets.Store != nil,
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,
-		DrainTimeout: c.DrainTimeout, HandlerTimeout: c.HandlerTimeout, StuckAfter: c.StuckAfter,
+		DrainTimeout: c.DrainTimeout, HandlerTimeout: c.HandlerTimeout, StuckAfter: c.StuckAfter, Rate: c.Limit.rate(),
 		Reserve: reserve(c.HeartbeatInterval, c.RebalanceTimeout),
 		Logger:  c.Logger, LogContents: c.LogContents,
 		Random: rand.Float64,

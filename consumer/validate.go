@@ -27,6 +27,7 @@ func (c Config) Validate() error {
 	full := c.WithDefaults()
 	f.limits(full)
 	f.choices(full)
+	f.rate(c.Limit)
 	f.offsets(c)
 	f.commit(c)
 	if c.InstanceID != "" && !legalName(c.InstanceID) {

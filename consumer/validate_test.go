@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"crypto/tls"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,6 +114,14 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{"rebalance below three heartbeats", func(c *Config) { c.RebalanceTimeout = 9*time.Second - 1 }, []string{"RebalanceTimeout", "8.999999999s", "HeartbeatInterval, which is 3s", "raise it", "KAFKA_MAX_POLL_INTERVAL_MS", "lower HeartbeatInterval"}},
 		{"rebalance of three heartbeats", func(c *Config) { c.RebalanceTimeout = 9 * time.Second }, nil},
 		{"heartbeat above half of the rebalance", func(c *Config) { c.HeartbeatInterval, c.RebalanceTimeout = 20*time.Second, 30*time.Second }, []string{"RebalanceTimeout", "30s", "HeartbeatInterval, which is 20s"}},
+
+		{"rate", func(c *Config) { c.Limit = Limit{PerSecond: 0.5, Burst: 3} }, nil},
+		{"negative rate", func(c *Config) { c.Limit.PerSecond = -1 }, []string{"Limit.PerSecond", "-1", "use 0.00001 to 1e+06, or 0 for no limit"}},
+		{"slowest rate", func(c *Config) { c.Limit.PerSecond = 0.000001 }, []string{"Limit.PerSecond", "1e-06", "use 0.00001"}},
+		{"highest rate", func(c *Config) { c.Limit.PerSecond = 1e7 }, []string{"Limit.PerSecond", "1e+07", "use 0.00001"}},
+		{"no number", func(c *Config) { c.Limit.PerSecond = math.NaN() }, []string{"Limit.PerSecond", "NaN", "use 0.00001"}},
+		{"negative burst", func(c *Config) { c.Limit = Limit{PerSecond: 1, Burst: -1} }, []string{"Limit.Burst", "-1", "use 1 or more, or 0 for the default"}},
+		{"burst of nothing", func(c *Config) { c.Limit.Burst = 1 }, []string{"Limit.Burst", "1", "set Limit.PerSecond, or remove it"}},
 
 		{"isolation", func(c *Config) { c.Isolation = 2 }, []string{"Isolation", "Isolation(2)", "use ReadCommitted"}},
 		{"commit mode", func(c *Config) { c.Commit.Mode = 9 }, []string{"Commit.Mode", "CommitMode(9)", "use CommitCoalesced"}},

@@ -10,7 +10,7 @@ const (
 	StateAwaitingSeek State = iota + 1
 	// StateIdle: owned, and nothing to do.
 	StateIdle
-	// StateBusy: a record is being handled, kept open, or waits for its commit.
+	// StateBusy: a record is being handled, kept open, or waits for its commit, or for its turn under a limit of the rate.
 	StateBusy
 	// StateHolding: waits out a backoff, or for the consumer's breaker.
 	StateHolding

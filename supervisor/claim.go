@@ -98,7 +98,7 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Claim: mc, Context: context.Background(),
 		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Breaker: s.breaker, Each: s.set.Each,
-		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout, StuckAfter: s.set.StuckAfter,
+		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout, StuckAfter: s.set.StuckAfter, Rate: s.set.Rate,
 		Wake: func() { source.Wake(mc) },
 		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
 	}

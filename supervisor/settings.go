@@ -31,9 +31,10 @@ type Settings struct {
 	// DeadLetters writes what the policy, or an operator, dead-letters. nil: the Link's does.
 	DeadLetters DeadLetterWriter
 
-	Records    int // high mark of one backlog, in records
-	Bytes      int // in bytes
-	TotalBytes int // of all backlogs
+	Records    int         // high mark of one backlog, in records
+	Bytes      int         // in bytes
+	TotalBytes int         // of all backlogs
+	Rate       actors.Rate // of one partition
 	// ShedAfter is how long a partition may be parked before the records behind its head are dropped from memory, to
 	// be fetched again when it goes on; 0: they never are.
 	ShedAfter time.Duration
