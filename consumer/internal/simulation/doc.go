@@ -8,7 +8,8 @@
 // their goroutine, hang until their context ends, and hang beyond it. Members are dynamic or static; static ones restart
 // within their session, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
 // store and reported to Kafka; a store fails, takes its time, does what it does not say, and is put back or forward. An
-// operator retries, skips and parks heads that may be other ones by now, and pauses partitions.
+// operator retries, skips and parks heads that may be other ones by now, and pauses partitions. What all records need is away
+// at times, for which the policy opens a breaker; attempts have a limit in some schedules.
 //
 // # Pauses
 //
@@ -32,6 +33,9 @@
 //   - With a store: only the owner of the newest fence saves; each save is of the first record that is not done; an
 //     Advance moves the store by one record, never back; Kafka is told of nothing that the store has not had.
 //   - After an Acquire or a SeekTo, the next record is the first one of the log at or after the offset.
+//   - While a process's breaker is open, one head at a time is tried, of whatever partition, and no other call begins. It closes
+//     when what all need is back, whatever has become of the claims.
+//   - An attempt whose time is over has no other one beside it before its handler has returned.
 //   - While a partition is parked, nothing is handled, until an operator says so; what an operator was told is skipped does
 //     not come again in that claim, and a skip that was refused skips nothing. Nothing of a partition that is paused is handled,
 //     nor a head that an operator has parked.

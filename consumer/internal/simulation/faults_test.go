@@ -5,6 +5,8 @@ import "github.com/ottla-go/ottla/consumer/internal/planted"
 // Where the planted faults are.
 const (
 	backlog = "../../../actors/backlog.go"
+	breaker = "../../../actors/breaker.go"
+	circuit = "../../../actors/circuit.go"
 	choose  = "../../../actors/choose.go"
 	mailbox = "../../../actors/mailbox.go"
 	parking = "../../../actors/parkhead.go"
@@ -128,6 +130,17 @@ var faults = []weakness{
 	}},
 	{"a seek waits for the very offset", []planted.Edit{
 		{backlog, "for i < n && batch.Offset(i) < from {", "for i < n && (batch.Offset(i) < from || b.state == awaitingSeek && batch.Offset(i) != from) {"},
+	}},
+	// The breaker.
+	{"a partition that is assigned while the breaker is open is not held", []planted.Edit{
+		{claims, "Breaker: s.breaker,", "Breaker: map[bool]*actors.Breaker{false: s.breaker}[s.breaker.State().Open],"},
+	}},
+	{"an open breaker lets another head through while one is tried", []planted.Edit{
+		{circuit, "\tcase c.out:\n\t\treturn false\n", "\tcase c.out:\n\t\treturn c.probe != who\n"},
+	}},
+	{"a claim that has ended is waited for as the probe", []planted.Edit{
+		{onClaim, "\tm.stopTimer()\n\tm.unpace()\n\tm.set.Breaker.yield(m)\n", "\tm.stopTimer()\n\tm.unpace()\n"},
+		{breaker, "\tb.yield(m)\n\tb.abort(m)\n", ""},
 	}},
 	// Operators.
 	{"an operator's skip is of whatever is the head by then", []planted.Edit{

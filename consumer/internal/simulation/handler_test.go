@@ -25,12 +25,13 @@ func (s schedule) hopeless(partition int32, offset int64) bool {
 const longest = 90 * time.Second
 
 // handle is the application: what it does with an attempt follows from the seed and the record.
-func (p *process) handle(ctx context.Context, r *messages.Record) error {
+func (p *process) handle(ctx context.Context, r *messages.Record) (answer error) {
 	p.gate.pass()
 	now, finished := p.begin(r), false
+	answer = errNotNow // of a panic
 	defer func() {
 		p.gate.pass()
-		p.world.ledger.end(now, r, finished, p.world.store != nil)
+		p.world.ledger.end(now, r, finished, answers(answer), p.world.store != nil)
 	}()
 	random := rand.New(rand.NewPCG(p.world.seed, uint64(r.Partition)<<40^uint64(r.Offset)<<8^uint64(r.Attempt)))
 	if p.world.hopeless(r.Partition, r.Offset) {
@@ -38,6 +39,10 @@ func (p *process) handle(ctx context.Context, r *messages.Record) error {
 		return errHopeless
 	}
 	work := func(most time.Duration) { <-time.After(time.Duration(random.Int64N(int64(most)))) }
+	if p.world.away() {
+		work(2 * time.Second) // it takes a while to find out
+		return errOutage
+	}
 	switch n := random.IntN(1000); {
 	case n < 700, p.world.peace.Load(): // at once
 	case n < 900:

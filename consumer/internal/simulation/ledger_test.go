@@ -3,6 +3,7 @@ package simulation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type counts struct {
 	handled, duplicates, failures, commits, claims, steps int
 	pauses, saves, fenced, seeks, skips, restarts         int
 	parks, pausings                                       int // by an operator
+	openings, timeouts, reports                           int
 }
 
 // account is one partition's.
@@ -52,6 +54,16 @@ type call struct {
 	who    *process
 	offset int64
 	ctx    context.Context //nolint:containedctx // of the attempt that is looked at
+	record *messages.Record
+}
+
+// counts: the call may not have another one beside it. An end of its context says that its claim has ended, unless it is for
+// its own time, which does not let anybody else begin: then the claim is asked.
+func (c *call) counts() bool {
+	if c.ctx.Err() == nil {
+		return true
+	}
+	return errors.Is(context.Cause(c.ctx), messages.ErrTimeout) && c.record.Stale() == nil
 }
 
 func newLedger(s *shelf) *ledger {
@@ -145,7 +157,7 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := &call{who, r.Offset, r.Context()}
+	now := &call{who, r.Offset, r.Context(), r}
 	if who.dead {
 		return now
 	}
@@ -158,9 +170,12 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 		l.violatef("%s handles %s/%d@%d, and %d before it is not finished", who.name, topic, r.Partition, r.Offset, all[a.front])
 	}
 	for other := range a.running {
-		if !other.who.dead && other.ctx.Err() == nil && !who.excused() && !other.who.excused() {
+		if !other.who.dead && other.counts() && !who.excused() && !other.who.excused() {
 			l.violatef("%s handles %s/%d@%d while %s handles offset %d", who.name, topic, r.Partition, r.Offset, other.who.name, other.offset)
 		}
+	}
+	if beside := who.breaker.begins(now); beside != nil {
+		l.violatef("%s handles %s/%d@%d while its breaker is open, beside offset %d of another partition", who.name, topic, r.Partition, r.Offset, beside.offset)
 	}
 	if a.done[r.Offset] {
 		l.counts.duplicates++
@@ -170,9 +185,10 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 }
 
 // end: the handler has returned, by itself or not; finished: it did its work. With a store, that is the store's to say.
-func (l *ledger) end(now *call, r *messages.Record, finished, stored bool) {
+func (l *ledger) end(now *call, r *messages.Record, finished, answered, stored bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now.who.breaker.ends(now, answered)
 	a := &l.partitions[r.Partition]
 	delete(a.running, now)
 	if now.who.dead { // nobody has seen it

@@ -30,12 +30,13 @@ type process struct {
 	ended    chan error
 
 	// The ledger's, under its lock.
-	gone  bool // it was told to end
-	over  bool // it has ended
-	dead  bool // killed: nobody sees what it does any more
-	rival bool // there was another process with its instance id beside it, which has had its place, perhaps
-	seen  map[int32]*seen
-	told  map[uint64]time.Time // when a claim was to be given up, in good time
+	gone    bool // it was told to end
+	over    bool // it has ended
+	dead    bool // killed: nobody sees what it does any more
+	rival   bool // there was another process with its instance id beside it, which has had its place, perhaps
+	seen    map[int32]*seen
+	breaker opening
+	told    map[uint64]time.Time // when a claim was to be given up, in good time
 
 	paused            map[int32]stands
 	pausing, pausings int // operators who are at it, and how many there have been
@@ -57,11 +58,13 @@ func (w *world) start(instance string) *process {
 		Policy: supervisor.Policy{
 			supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(50*time.Millisecond))),
 			supervisor.On(supervisor.Is(errHopeless), supervisor.Skip()),
+			supervisor.On(supervisor.Is(errOutage), supervisor.Break(supervisor.Every(700*time.Millisecond))),
 			supervisor.On(supervisor.Is(errSomebody), supervisor.Park("somebody has to look at it")),
 			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
 		},
 		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Each: w.each,
 		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
+		HandlerTimeout: w.limit, StuckAfter: 15 * time.Second,
 		ShedAfter:    3 * time.Second, // the operator comes every 7 s
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
 		Logger: slog.New(slog.DiscardHandler),
@@ -237,6 +240,20 @@ func (p *process) event(e messages.Event) {
 			p.seenOf(e.Head.Partition).parked = true
 		}
 		l.mu.Unlock()
+	case *messages.BreakerOpened:
+		l.mu.Lock()
+		l.notef("the breaker of %s opens for %s/%d@%d", p.name, topic, e.Head.Partition, e.Head.Offset)
+		l.counts.openings++
+		p.breaker.opened()
+		l.mu.Unlock()
+	case *messages.BreakerClosed:
+		l.note("the breaker of %s is closed by %v", p.name, e.Claim)
+	case *messages.Failed:
+		if e.Failure.Class == messages.ClassTimeout {
+			l.counted(func(c *counts) { c.timeouts++ })
+		}
+	case *messages.Stuck:
+		l.counted(func(c *counts) { c.reports++ })
 	case *messages.Abandoned:
 		l.note("%s abandons %v at %d: %v", p.name, e.Claim, e.Offset, e.Cause)
 	case *messages.CommitFailed:

@@ -16,6 +16,7 @@ type schedule struct {
 	static     bool // members (KIP-345)
 	keeps      keeps
 	rebalance  time.Duration
+	limit      time.Duration // of an attempt; 0: none
 	faults     []fault
 }
 
@@ -61,6 +62,7 @@ func newSchedule(seed uint64) schedule {
 			s.disturb(r)
 		}
 	}
+	s.troubles()
 	return s
 }
 
@@ -97,8 +99,8 @@ func which(r *rand.Rand) func(w *world) *process {
 // String lists the schedule.
 func (s schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d partitions, eager %v, a commit for each record %v, rebalance timeout %v, static members %v, offsets are kept by %v\n",
-		s.seed, s.partitions, s.eager, s.each, s.rebalance, s.static, s.keeps)
+	fmt.Fprintf(&b, "seed %d: %d partitions, eager %v, a commit for each record %v, rebalance timeout %v, static members %v, offsets are kept by %v, an attempt may take %v\n",
+		s.seed, s.partitions, s.eager, s.each, s.rebalance, s.static, s.keeps, s.limit)
 	for _, f := range s.faults {
 		fmt.Fprintf(&b, "  after %8v  %s\n", f.pause, f.text)
 	}

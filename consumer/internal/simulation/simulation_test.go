@@ -119,12 +119,17 @@ func (c *counts) add(d counts) {
 	c.restarts += d.restarts
 	c.parks += d.parks
 	c.pausings += d.pausings
+	c.openings += d.openings
+	c.timeouts += d.timeouts
+	c.reports += d.reports
 }
 
 func (c counts) String() string {
 	return fmt.Sprintf("%d events: %d attempts, %d of them failed, %d duplicates; %d commits, %d claims; "+
-		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; %d records skipped by an operator, %d parked, %d pauses",
-		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks, c.skips, c.parks, c.pausings)
+		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; "+
+		"%d records skipped by an operator, %d parked, %d pauses; a breaker was opened %d times, %d attempts took too long, %d reports of what is stuck",
+		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks,
+		c.skips, c.parks, c.pausings, c.openings, c.timeouts, c.reports)
 }
 
 // tail is the end of the story.

@@ -35,6 +35,7 @@ type world struct {
 	disturbances sync.WaitGroup // those that end later
 	disturbed    atomic.Int32   // how many of them are under way
 	peace        atomic.Bool    // no disturbance any more: handlers are quick
+	back         atomic.Int64   // when what all records need is back, in nanoseconds
 }
 
 // live runs a schedule in a bubble, and answers what was seen and what was wrong.
