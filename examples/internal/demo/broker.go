@@ -46,6 +46,23 @@ func CreateTopic(ctx context.Context, addrs []string, topic string, partitions i
 	return nil
 }
 
+// Send writes values to one partition, in this order, and waits until the broker has them all.
+func Send(ctx context.Context, addrs []string, topic string, partition int32, values ...string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return fmt.Errorf("make a producer: %w", err)
+	}
+	defer cl.Close()
+	var all []*kgo.Record
+	for _, v := range values {
+		all = append(all, &kgo.Record{Partition: partition, Value: []byte(v)})
+	}
+	if err := cl.ProduceSync(ctx, all...).FirstErr(); err != nil {
+		return fmt.Errorf("produce to %s/%d: %w", topic, partition, err)
+	}
+	return nil
+}
+
 // Addresses takes a flag's list of brokers apart: "a:9092, b:9092".
 func Addresses(list string) (addrs []string) {
 	for part := range strings.SplitSeq(list, ",") {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/ottla-go/ottla/consumer"
@@ -51,4 +52,19 @@ func (m *Member) Leave() error {
 	m.drain()
 	m.over.Wait()
 	return m.err
+}
+
+// Await waits for an end that comes by itself.
+func (m *Member) Await(ctx context.Context) error {
+	over := make(chan struct{})
+	go func() { // it ends with the member, which Leave waits for
+		m.over.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("it has not ended: %w", context.Cause(ctx))
+	}
 }
