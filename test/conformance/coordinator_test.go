@@ -29,7 +29,7 @@ func TestThreeNodesCoordinatorKilled(t *testing.T) {
 // that. At the end the node wakes, and nobody listens to what it believes.
 func TestThreeNodesCoordinatorStopped(t *testing.T) {
 	threeNodes(t, "the node that coordinates the group is stopped")
-	outage{stopped: true, limit: 25 * time.Second}.run(t)
+	outage{stopped: true, limit: 28 * time.Second}.run(t)
 }
 
 // TestThreeNodesCoordinatorKilledInRejoin: the node is killed while a third member joins. The join goes down with it, and
