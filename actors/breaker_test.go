@@ -26,10 +26,16 @@ func TestBreakerVacancies(t *testing.T) {
 		stays  bool
 		waited time.Duration // since it opened, until the neighbour may
 	}{
-		"nothing":      {act: func(*rig) {}, stays: true},
-		"a message":    {act: func(r *rig) { r.send("hello") }, stays: true},
-		"a record":     {act: func(r *rig) { r.deliver(1) }, stays: true},
-		"parked":       {act: func(r *rig) { r.box.Park("why", messages.ClassHandler) }, waited: 10 * time.Second},
+		"nothing":   {act: func(*rig) {}, stays: true},
+		"a message": {act: func(r *rig) { r.send("hello") }, stays: true},
+		"a record":  {act: func(r *rig) { r.deliver(1) }, stays: true},
+		"parked":    {act: func(r *rig) { r.box.Park("why", messages.ClassHandler) }, waited: 10 * time.Second},
+		"paused":    {act: func(r *rig) { r.box.Pause(Pause{By: "ann"}) }, waited: 10 * time.Second},
+		"parked by an operator": {act: func(r *rig) {
+			if err := r.box.ParkHead(0, "why"); err != nil {
+				r.t.Error(err)
+			}
+		}, waited: 10 * time.Second},
 		"revoked":      {act: func(r *rig) { r.box.Revoke(&messages.Revoked{}) }, waited: 10 * time.Second},
 		"lost":         {act: func(r *rig) { r.box.Lose(&messages.Lost{}) }, waited: 10 * time.Second},
 		"skipped":      {act: func(r *rig) { _ = r.box.SkipHead(0) }, waited: 10 * time.Second},
@@ -49,6 +55,20 @@ func TestBreakerVacancies(t *testing.T) {
 			r.verdict = restart(0)
 			r.send("panic")
 		}, waited: 20 * time.Second},
+		"paused while it is tried": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			r.box.Pause(Pause{By: "ann"})
+			r.box.attempt.record.Complete(errors.New("away"))
+			synctest.Wait()
+		}, waited: 22 * time.Second},
+		"parked by an operator while it is tried": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			if err := r.box.ParkHead(0, "why"); err != nil {
+				r.t.Error(err)
+			}
+			r.box.attempt.record.Complete(errors.New("away"))
+			synctest.Wait()
+		}, waited: 22 * time.Second},
 		"parked while it is tried": {act: func(r *rig) {
 			time.Sleep(12 * time.Second)
 			r.box.Park("why", messages.ClassHandler)

@@ -16,6 +16,7 @@ func (m *Mailbox) Pause(p Pause) bool {
 	if !was {
 		m.pause = p
 		m.backlog.Pause()
+		m.set.Breaker.yield(m)
 		m.parkBegins()
 	}
 	m.kick()

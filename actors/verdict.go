@@ -66,7 +66,8 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 }
 
 // judged tells the breaker what was decided. A probe that is decided about otherwise, or whose actor waits for something
-// else, is none any more; nor is one whose partition was parked while it was with its handler, or that is being given up.
+// else, is none any more; nor is one whose partition was parked or paused while it was with its handler, or that is being given
+// up.
 func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 	b := m.set.Breaker
 	switch {
@@ -78,7 +79,7 @@ func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 		b.abort(m)
 	default:
 		b.trip(m, d.Delay)
-		if m.backlog.Gate().Kind == Parked || m.backlog.Stopping() {
+		if m.backlog.Gate().Kind == Parked || m.backlog.Paused() || m.backlog.Stopping() {
 			b.yield(m)
 		}
 	}

@@ -32,7 +32,7 @@ func Restart(b Backoff) Directive { return Directive{action: messages.ActionRest
 // again after the probe's delays, as long as it fails, to the same incarnation (after a panic, to a fresh one); when it, or
 // another record in its place, is handled, the breaker closes, and all go on.
 //
-// Another one takes its place when it will not come: its claim has ended; it was skipped, dead-lettered or parked; or it failed
+// Another one takes its place when it will not come: its claim has ended; it was skipped, dead-lettered, parked or paused; or it failed
 // again and another directive applies, whose delays are for it alone. That is the next head of any partition, after
 // the pace of the last delay. A breaker that is open opens no second time: what else fails then, having begun before, waits
 // as by Retry, and for the breaker.

@@ -25,9 +25,9 @@ func TestAConsumerThatFailsAgainAndAgainJoinsLaterAndLater(t *testing.T) {
 	embedded(t, cfg, b, func(t *testing.T, k *kit) {
 		p := k.Assign("orders", 0)
 		p.Append("a")
-		for i, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		for i, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 			expect(t, "failures", len(b.asked()), i+1)
-			k.Advance(pause*time.Second - 1)
+			k.Advance(time.Duration(seconds)*time.Second - 1)
 			expect(t, "a member before its time", isMember(k), false)
 			k.Advance(1)
 			expect(t, "a member", isMember(k), true)
