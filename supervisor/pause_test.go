@@ -96,8 +96,10 @@ func TestPauseAnswers(t *testing.T) {
 			t.Errorf("health %+v", st.Health)
 		}
 		res = k.Do(&messages.Resume{Topic: "orders", Partitions: []int32{1}, By: "carl"})
+		// The record behind the head was dropped from memory, and is fetched again: that may have been quicker than the answer.
 		want = []messages.PartitionResult{{Partition: 1, Head: 1, State: messages.StateBusy, Changed: true}}
-		if res.Err != nil || !slices.Equal(res.Partitions, want) {
+		idleYet := []messages.PartitionResult{{Partition: 1, Head: 1, State: messages.StateIdle, Changed: true}}
+		if res.Err != nil || !slices.Equal(res.Partitions, want) && !slices.Equal(res.Partitions, idleYet) {
 			t.Errorf("answered %+v", res)
 		}
 		expect(t, "deliveries", attempts(busy), "0#0/1 1#0/1")

@@ -99,6 +99,11 @@
 //	operator         TestOperatorParkThroughRebalances               both
 //	operator         TestOperatorParksWhatHangs                      both
 //	operator         TestOperatorPauseThroughRebalances              both
+//	timeout          TestHandlerTimeout                              both
+//	stuck            TestStuckHandler                                both
+//	breaker          TestBreaker                                     both
+//	rate             TestRateLimit                                   both
+//	rate             TestRateLimitAgainstRevoke                      both
 //	static member    TestStaticMember                                both
 //	static member    TestStaticLeader                                both
 //	static member    TestStaticMemberTooLate                         both
