@@ -1,4 +1,8 @@
-// Command ottla looks at what a consumer has given up, and replays it.
+// Command ottla looks at running consumers and tells them what to do, and lists and replays what they have given up.
+//
+//	ottla status --url http://127.0.0.1:8080/ottla
+//	ottla retry-head orders/3@1042         # also skip-head, dead-letter-head --to TOPIC, park --reason TEXT
+//	ottla pause orders                     # and resume; orders/3,7 are two of its partitions
 //
 //	ottla dlt list orders.dlt --class Handler --since 2h
 //	ottla dlt show orders.dlt/3@17
@@ -6,7 +10,8 @@
 //	ottla dlt replay orders.dlt --class Handler --write
 //
 // It connects as the library does: by KAFKA_BROKER_ADDRESSES, KAFKA_TLS…, KAFKA_SASL…, see consumer.ConfigFromEnv, or by
-// --brokers. It ends with status 0, with 1 after an error, and with 130 after an interrupt.
+// --brokers. Running consumers it asks over HTTP, where they serve consumer.HTTP: --url or OTTLA_URL, once for each member of
+// the group, and --user or OTTLA_USER for who asks. It ends with status 0, with 1 after an error, and with 130 after an interrupt.
 package main
 
 import (
@@ -38,8 +43,8 @@ type tool struct {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (status int) {
 	x := &tool{getenv, stdout, stderr}
 	root := &cli.Command{
-		Name: "ottla", Usage: "dead letters of Ottla's consumers",
-		Commands: []*cli.Command{x.deadLetters()},
+		Name: "ottla", Usage: "Ottla's consumers, and what they have given up",
+		Commands: append(x.operating(), x.deadLetters()),
 		Writer:   stdout, ErrWriter: stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // it would end the process
 	}
