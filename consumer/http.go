@@ -21,9 +21,8 @@ import (
 //	         not be read; a partition that could not be read for long); else 503
 //
 // The answers of the two probes name the reasons, a line each; a partition that backs off or is parked is named
-// and does not make them fail, because no restart would help it. Nor does a handler that does not return, which no
-// probe names yet: in /status its partition is Busy, with the time since when as openSince. Mount it anywhere with
-// http.StripPrefix:
+// and does not make them fail, because no restart would help it. Nor does a handler that does not return: after StuckAfter it is
+// named, and in /status its partition is Stuck, with the time since when as openSince. Mount it anywhere with http.StripPrefix:
 //
 //	mux.Handle("/ottla/", http.StripPrefix("/ottla", consumer.HTTP{Ref: c.Ref}))
 //

@@ -18,7 +18,7 @@ type Limit struct {
 	Burst int
 }
 
-// The bounds of a rate: one record a day, and what a partition does not reach.
+// The bounds of a rate: a record in 28 hours, and what a partition does not reach.
 const (
 	fewestPerSecond = 0.00001
 	mostPerSecond   = 1_000_000

@@ -23,6 +23,9 @@ func (s *supervisor) command(cmd messages.Command) {
 	head := messages.Target(cmd)
 	c := s.current[partitionID{head.Topic, head.Partition}]
 	if c == nil || c.leaving {
+		s.log.Info("operator command", slog.String("command", fmt.Sprintf("%T", cmd)), slog.String("topic", head.Topic),
+			slog.Int("partition", int(head.Partition)), slog.Int64("offset", head.Offset), slog.String("by", asker(cmd)),
+			slog.String("error", "the partition is not owned by this consumer"))
 		s.ctx.Respond(&messages.Result{Head: messages.Head{Topic: head.Topic, Partition: head.Partition, Offset: -1}, State: messages.StateStopping,
 			Err: fmt.Errorf("ottla: %s/%d is not owned by this consumer", head.Topic, head.Partition)})
 		return
@@ -113,4 +116,19 @@ func (s *supervisor) forward(m *messages.Forward) {
 		return
 	}
 	s.ctx.RequestWithCustomSender(c.pid, m.Message, s.ctx.Sender())
+}
+
+// asker is who has asked for a command on a head.
+func asker(cmd messages.Command) string {
+	switch m := cmd.(type) {
+	case *messages.RetryHead:
+		return m.By
+	case *messages.SkipHead:
+		return m.By
+	case *messages.DeadLetterHead:
+		return m.By
+	case *messages.ParkHead:
+		return m.By
+	}
+	return ""
 }

@@ -12,7 +12,8 @@ import (
 // ok is false for a record that has no key; such a one is always handled.
 //
 // This makes duplicates fewer, and promises nothing. What was handled is known to this process only, and forgotten with it;
-// two records of one key that are handled at the same time, in two partitions, are both handled. Effects that must happen
+// two records of one key that are handled at the same time, in two partitions, are both handled; and what a store asks for
+// again by messages.SeekTo is passed over, too, so that the two do not go together. Effects that must happen
 // once need an [consumer.OffsetStore], or a unique key where they are written.
 //
 // n below 1 counts as 1. A key takes about 100 bytes and what it is long.

@@ -127,6 +127,11 @@ func TestRequestIDGoesOut(t *testing.T) {
 	if err := h(t.Context(), rec); err != nil {
 		t.Error(err)
 	}
+	bad := record("")
+	bad.Headers = []messages.Header{{Key: "request-id", Value: []byte("a\nb")}}
+	if err := RequestID()(func(ctx context.Context, _ *consumer.Record) error { call(ctx, ""); return nil })(t.Context(), bad); err != nil || strings.Contains(got, "a") {
+		t.Errorf("an id that is no header's value: sent %q, %v", got, err)
+	}
 	if call(t.Context(), ""); got != "" {
 		t.Errorf("sent %q from nowhere", got)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/ottla-go/ottla/consumer"
 )
 
@@ -32,7 +34,8 @@ type Transport struct {
 	Header string
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. An id that no header may have is left out: a record's is anybody's text, and must not
+// fail the call.
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	base, header := t.Base, t.Header
 	if base == nil {
@@ -41,7 +44,7 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if header == "" {
 		header = "X-Request-ID"
 	}
-	if id := RequestIDOf(r.Context()); id != "" && r.Header.Get(header) == "" {
+	if id := RequestIDOf(r.Context()); id != "" && httpguts.ValidHeaderFieldValue(id) && r.Header.Get(header) == "" {
 		r = r.Clone(r.Context()) // a RoundTripper must not change the request
 		r.Header.Set(header, id)
 	}

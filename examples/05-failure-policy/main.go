@@ -121,7 +121,7 @@ func demonstrate(ctx context.Context, addrs []string, topic string) error {
 	}
 	var escalated *messages.EscalatedError
 	if err := member.Await(ctx); !errors.As(err, &escalated) {
-		return fmt.Errorf("the consumer ended with %w", err)
+		return fmt.Errorf("the consumer was to end with an escalated failure: %v, %w", s.summary(), errors.Join(err))
 	}
 	fmt.Printf("the consumer has drained, left its group, and ended: %v\n", escalated)
 	fmt.Println(s.summary())

@@ -15,8 +15,6 @@ import (
 const (
 	// goneAgain is how long after a refusal the next one of the same flush is asked for.
 	goneAgain = time.Second
-	// goneTwice is how often in a row the coordinator and the metadata have to agree.
-	goneTwice = 2
 	// lookMost is how long one look at the metadata may take.
 	lookMost = 5 * time.Second
 )
@@ -35,14 +33,18 @@ func (k *claim) await(ctx context.Context, answer <-chan error, denied <-chan st
 	again := time.NewTimer(0)
 	again.Stop()
 	defer again.Stop()
-	for agreed := 0; ; {
+	var agreed time.Time // when the two said so for the first time in a row
+	for {
 		select {
 		case err := <-answer:
 			return err
 		case <-denied:
-			if k.exists(ctx) {
-				agreed = 0
-			} else if agreed++; agreed == goneTwice {
+			switch now := time.Now(); {
+			case k.exists(ctx):
+				agreed = time.Time{}
+			case agreed.IsZero():
+				agreed = now
+			case now.Sub(agreed) >= goneAgain: // else it is the answer to a request that was out when the flush began
 				return k.goneFor(sarama.ErrUnknownTopicOrPartition)
 			}
 			again.Reset(goneAgain)

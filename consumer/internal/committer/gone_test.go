@@ -79,7 +79,7 @@ func TestAFlushDoesNotWaitForAPartitionThatIsGone(t *testing.T) {
 				if d := time.Since(began); d < goneAgain || d > 2*goneAgain {
 					t.Errorf("after %v", d)
 				}
-				if n := len(b.requests()) - tried; n != goneTwice {
+				if n := len(b.requests()) - tried; n != 2 {
 					t.Errorf("%d tries", n)
 				}
 				k.Close()
@@ -88,12 +88,38 @@ func TestAFlushDoesNotWaitForAPartitionThatIsGone(t *testing.T) {
 				if last := told[len(told)-1]; !last.final || last.next != 30 || !errors.As(last.err, &gone) {
 					t.Errorf("told\n%s: %v", x.inbox.words(), last.err)
 				}
-				if n := len(b.requests()) - tried; n != goneTwice {
+				if n := len(b.requests()) - tried; n != 2 {
 					t.Errorf("%d tries in the end", n)
 				}
 			})
 		})
 	}
+}
+
+// A request that was out when the flush began is refused, and right after it the one of the flush: these two are one answer.
+func TestTwoRefusalsAtOnceAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newBench(t, newBroker(orders(1)), withRegister(&register{answer: unknown, takes: ms}))
+		k := x.claim(orders(1))
+		began, ended := time.Now(), make(chan error, 1)
+		go func() { ended <- k.await(t.Context(), nil, k.denied) }()
+		for _, at := range []time.Duration{0, 10 * ms, 20 * ms} {
+			time.Sleep(time.Until(began.Add(at)))
+			k.deny(sarama.ErrUnknownTopicOrPartition)
+		}
+		time.Sleep(time.Until(began.Add(goneAgain)))
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Errorf("after %v: %v", time.Since(began), err)
+		default:
+		}
+		k.deny(sarama.ErrUnknownTopicOrPartition)
+		var gone *supervisor.GoneError
+		if err := <-ended; !errors.As(err, &gone) {
+			t.Error(err)
+		}
+	})
 }
 
 // One answer ends nothing: a coordinator says the same of a new topic that it has not heard of yet, and any broker whose
@@ -201,7 +227,7 @@ func TestManyClaimsOfAPartitionThatIsGoneLookTogether(t *testing.T) {
 			t.Errorf("the other one: %v after %v", err, time.Since(b.start))
 		}
 		wg.Wait()
-		if n := r.asked.Load(); n > 2*goneTwice {
+		if n := r.asked.Load(); n > 4 {
 			t.Errorf("%d questions for %d claims", n, many)
 		}
 	})

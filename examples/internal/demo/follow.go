@@ -27,12 +27,13 @@ func Join(cfg consumer.Config, tally *Tally, see func(messages.Event)) (*Member,
 	ctx, drain := context.WithCancel(context.Background())
 	m := &Member{Consumer: c, drain: drain}
 	follow, unfollow := context.WithCancel(context.Background())
+	events := c.Events(follow, 4096) // before Run: none is missed
 	m.over.Go(func() {
 		m.err = c.Run(ctx)
 		unfollow()
 	})
 	m.over.Go(func() {
-		for e := range c.Events(follow, 4096) {
+		for e := range events {
 			switch e := e.(type) {
 			case *messages.Failed:
 				tally.Decided(e.Decision)
