@@ -51,6 +51,8 @@ func filterFlags() []cli.Flag {
 		&cli.StringFlag{Name: "request-id", Usage: "only the record with this request id"},
 		&cli.StringFlag{Name: "since", Usage: "only letters written since: 2h, or 2026-01-31T12:00:00Z"},
 		&cli.StringFlag{Name: "until", Usage: "only letters written before"},
+		&cli.StringFlag{Name: "at", Usage: "only this letter: TOPIC/PARTITION@OFFSET, its own place"},
+		&cli.StringSliceFlag{Name: "except", Usage: "not this letter; may be given more than once"},
 		&cli.IntFlag{Name: "limit", Usage: "not more than so many; 0: all"},
 	}
 }
@@ -67,7 +69,21 @@ func filter(cmd *cli.Command, now time.Time) (f deadletters.Filter, err error) {
 	if f.Limit < 0 {
 		err = fmt.Errorf("ottla: --limit %d: it must be 0, for all, or more", f.Limit)
 	}
-	return f, errors.Join(since, until, err)
+	faults := []error{since, until, err}
+	place := func(flag, s string) (p deadletters.Place) {
+		p, err := deadletters.ParsePlace(s)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--%s: %w", flag, err))
+		}
+		return p
+	}
+	if s := cmd.String("at"); s != "" {
+		f.At = place("at", s)
+	}
+	for _, s := range cmd.StringSlice("except") {
+		f.Except = append(f.Except, place("except", s))
+	}
+	return f, errors.Join(faults...)
 }
 
 // moment is a time, or how long ago it was.

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -28,6 +29,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	status := run(ctx, os.Args, os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
@@ -56,7 +58,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, _ = fmt.Fprintln(stderr, "ottla: interrupted")
 		return 130
 	default:
-		_, _ = fmt.Fprintln(stderr, err)
+		for line := range strings.SplitSeq(err.Error(), "\n") { // it may quote what a stranger wrote
+			_, _ = fmt.Fprintln(stderr, printable(line))
+		}
 		return 1
 	}
 }

@@ -134,10 +134,11 @@ func TestInterrupted(t *testing.T) {
 
 func TestBar(t *testing.T) {
 	for p, want := range map[deadletters.Progress]string{
-		{}:                  "[########################################] 0 of 0",
-		{Read: 1, Of: 2}:    "[####################....................] 1 of 2",
-		{Read: 2, Of: 2}:    "[########################################] 2 of 2",
-		{Read: 0, Of: 1000}: "[........................................] 0 of 1000",
+		{Step: deadletters.StepLetters}:                   "[########################################] 0 of 0 offsets, letters",
+		{Step: deadletters.StepReplay, Read: 1, Of: 2}:    "[####################....................] 1 of 2 offsets, replay",
+		{Step: deadletters.StepReplay, Read: 2, Of: 2}:    "[########################################] 2 of 2 offsets, replay",
+		{Step: deadletters.StepLetters, Of: 1000}:         "[........................................] 0 of 1000 offsets, letters",
+		{Step: deadletters.StepReplayed, Read: 1_000_000}: "looking for what was replayed before: 1000000 records",
 	} {
 		if got := drawn(p); got != want {
 			t.Errorf("%+v: %s", p, got)

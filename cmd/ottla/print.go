@@ -22,7 +22,7 @@ func (x *tool) line(l *deadletters.Letter) error {
 		by = "by=" + l.By
 	}
 	_, err := fmt.Fprintf(x.out, "%v  %s  from %v  %s  attempts=%d count=%d  %s  %s\n",
-		l.Place(), stamp(l.Written), l.Origin, l.Class, l.Attempts, l.Count, printable(by), printable(l.Error))
+		l.Place(), stamp(l.Written), printable(l.Origin.String()), printable(l.Class), l.Attempts, l.Count, printable(by), printable(l.Error))
 	return err
 }
 
@@ -59,7 +59,7 @@ func (x *tool) whole(l *deadletters.Letter) error {
 	}
 	field("letter", l.Place().String())
 	field("written", stamp(l.Written))
-	field("origin", l.Origin.String())
+	field("origin", printable(l.Origin.String()))
 	field("from", printable(l.From))
 	field("time", stamp(l.Time))
 	field("group", printable(l.Group))
@@ -113,7 +113,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-func header(h messages.Header) string { return printable(h.Key) + "=" + content(h.Value) }
+// header is in one line, whatever is in it.
+func header(h messages.Header) string { return printable(h.Key) + "=" + printable(content(h.Value)) }
 
 // content is text where it is text, else hexadecimal.
 func content(b []byte) string {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
+
+	"github.com/IBM/sarama"
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/consumer/internal/conn"
@@ -16,15 +18,25 @@ import (
 // Client reads and replays dead letters. Its methods are safe for concurrent use, but two replays of one topic at the same
 // time may each write what the other one does.
 type Client struct {
+	dialing *sarama.Config
+	logger  *slog.Logger
 	dialer  *conn.Dialer
 	cluster *conn.Cluster
-	source  *source.Source
 	writer  *deadletter.Writer
-	claims  atomic.Uint64
+
+	ctx    context.Context //nolint:containedctx // its end is Close's word to what is under way
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup
 }
 
 // ErrNoTopic says that a topic does not exist, or that the user may not know of it.
 var ErrNoTopic = errors.New("there is no such topic")
+
+// ErrClosed is the answer during and after [Client.Close].
+var ErrClosed = errors.New("ottla: the client is closed")
 
 // Open takes of the configuration what is about connections: Brokers, TLS, SASL, Sarama, and Logger. It asks nobody yet. The
 // client is to be closed.
@@ -45,21 +57,55 @@ func Open(c consumer.Config) (*Client, error) {
 		logger = slog.Default()
 	}
 	cluster := conn.NewCluster(conn.Settings{Seeds: c.Brokers, Dial: dialer.Dial, Version: dialing.Version})
-	records, err := source.New(source.Options{Config: dialing, Cluster: cluster, Logger: logger})
-	if err != nil {
-		cluster.Close()
-		dialer.Close()
-		return nil, fmt.Errorf("ottla: Config.Sarama: %w", err)
-	}
-	return &Client{dialer: dialer, cluster: cluster, source: records, writer: deadletter.NewWriter(c.Brokers, dialing)}, nil
+	client := &Client{dialing: dialing, logger: logger, dialer: dialer, cluster: cluster, writer: deadletter.NewWriter(c.Brokers, dialing)}
+	client.ctx, client.cancel = context.WithCancelCause(context.Background())
+	return client, nil
 }
 
-// Close ends all connections. What is under way fails.
+// Close ends what is under way, waits for it, and ends all connections. It must not be called by a visit of Read.
 func (c *Client) Close() {
-	c.source.Stop()
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel(ErrClosed)
+	c.calls.Wait()
 	c.writer.Close()
 	c.cluster.Close()
 	c.dialer.Close()
+}
+
+// begin is the beginning of a call: its context ends with the client's, too. end is to be called at its end.
+func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil, ErrClosed
+	}
+	c.calls.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		c.calls.Done()
+	}, nil
+}
+
+// source is one for a single call: two calls may read the same partition at the same time, which a source does for one
+// claim only. It is to be stopped.
+func (c *Client) source(isolation source.Isolation) (*source.Source, error) {
+	s, err := source.New(source.Options{
+		Config: c.dialing, Cluster: c.cluster, Logger: c.logger, Isolation: isolation,
+		Notice: func(err error) {
+			if err != nil {
+				c.logger.Warn("a topic cannot be read at the moment, and is tried again", slog.Any("error", err))
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ottla: Config.Sarama: %w", err)
+	}
+	return s, nil
 }
 
 // partitions are the numbers of a topic's partitions.
@@ -69,8 +115,11 @@ func (c *Client) partitions(ctx context.Context, topic string) ([]int32, error) 
 		return nil, fmt.Errorf("ottla: topic %s: %w", topic, err)
 	}
 	t := md.Topics[topic]
-	if t.Err != nil {
+	switch {
+	case errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition), errors.Is(t.Err, sarama.ErrTopicAuthorizationFailed):
 		return nil, fmt.Errorf("ottla: topic %s: %w: %w", topic, ErrNoTopic, t.Err)
+	case t.Err != nil:
+		return nil, fmt.Errorf("ottla: topic %s: %w", topic, t.Err)
 	}
 	var all []int32
 	for _, p := range t.Partitions {

@@ -3,9 +3,11 @@ package deadletters
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/ottla-go/ottla/consumer/internal/source"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -19,10 +21,12 @@ type Filter struct {
 	Error string
 	// Key is the record's.
 	Key string
-	// Since and Until bound when the letter was written: Since counts in, Until does not.
+	// Since and Until bound when the letter was written: Since counts in, Until does not. A letter that does not say it is
+	// left out by either.
 	Since, Until time.Time
-	// At is one letter.
-	At Place
+	// At is one letter, Except are some that are left out.
+	At     Place
+	Except []Place
 	// Limit is the most letters; 0: no limit.
 	Limit int
 }
@@ -32,8 +36,8 @@ func (f Filter) Matches(l *Letter) bool {
 	is := func(want, have string) bool { return want == "" || want == have }
 	return is(f.Topic, l.Origin.Topic) && is(f.Group, l.Group) && is(f.Class, l.Class) && is(f.Rule, l.Rule) &&
 		is(f.RequestID, l.RequestID) && is(f.Key, string(l.Record.Key)) && strings.Contains(l.Error, f.Error) &&
-		(f.Since.IsZero() || !l.Written.Before(f.Since)) && (f.Until.IsZero() || l.Written.Before(f.Until)) &&
-		(f.At == Place{} || f.At == l.Place())
+		(f.Since.IsZero() || !l.Written.Before(f.Since)) && (f.Until.IsZero() || !l.Written.IsZero() && l.Written.Before(f.Until)) &&
+		(f.At == Place{} || f.At == l.Place()) && !slices.Contains(f.Except, l.Place())
 }
 
 // errEnough ends a scan.
@@ -43,25 +47,36 @@ var errEnough = errors.New("enough")
 // that is left to the end that it has now. Records that are no dead letters are left out. An error of visit ends it.
 // The letter may be kept; its record's bytes are those of the fetch.
 func (c *Client) Read(ctx context.Context, topic string, f Filter, visit func(*Letter) error) error {
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	src, err := c.source(source.ReadCommitted)
+	if err != nil {
+		return err
+	}
+	defer src.Stop()
 	n := 0
-	err := c.each(ctx, topic, f, func(l *Letter) error {
-		if f.Limit > 0 && n >= f.Limit {
+	err = c.each(ctx, src, topic, f, func(l *Letter) error {
+		if err := visit(l); err != nil {
+			return err
+		}
+		if n++; n == f.Limit {
 			return errEnough
 		}
-		n++
-		return visit(l)
-	}, func(Progress) {})
+		return nil
+	}, func(read, of int64) {})
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
 
-// Progress is how far a look through a topic has come, in offsets: with holes, as they are.
-type Progress struct{ Read, Of int64 }
-
-// each is Read without the limit.
-func (c *Client) each(ctx context.Context, topic string, f Filter, visit func(*Letter) error, far func(Progress)) error {
+// each is Read without the limit. far is told how far it has come, in offsets.
+func (c *Client) each(
+	ctx context.Context, src *source.Source, topic string, f Filter, visit func(*Letter) error, far func(read, of int64),
+) error {
 	partitions, err := c.partitions(ctx, topic)
 	if err != nil {
 		return err
@@ -71,12 +86,12 @@ func (c *Client) each(ctx context.Context, topic string, f Filter, visit func(*L
 		start, end int64
 	}
 	var spans []span
-	var p Progress
+	var read, of int64
 	for _, n := range partitions {
 		if f.At.Topic == topic && f.At.Partition != n {
 			continue
 		}
-		start, end, err := c.source.Range(ctx, topic, n)
+		start, end, err := src.Range(ctx, topic, n)
 		if err != nil {
 			return err
 		}
@@ -85,15 +100,13 @@ func (c *Client) each(ctx context.Context, topic string, f Filter, visit func(*L
 		}
 		if start < end {
 			spans = append(spans, span{n, start, end})
-			p.Of += end - start
+			of += end - start
 		}
 	}
-	far(p)
+	far(0, of)
 	for _, s := range spans {
-		before := p.Read
-		err := c.scan(ctx, topic, s.partition, s.start, s.end, func(r *messages.Record) error {
-			p.Read = before + r.Offset - s.start + 1
-			defer far(p)
+		err := scan(ctx, src, topic, s.partition, s.start, s.end, func(r *messages.Record) error {
+			defer far(read+r.Offset-s.start+1, of)
 			if l, ok := letter(r); ok && f.Matches(l) {
 				return visit(l)
 			}
@@ -102,8 +115,8 @@ func (c *Client) each(ctx context.Context, topic string, f Filter, visit func(*L
 		if err != nil {
 			return err
 		}
-		p.Read = before + s.end - s.start
-		far(p)
+		read += s.end - s.start
+		far(read, of)
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func TestReplay(t *testing.T) {
 	if r := replay(t, c, Replay{Write: true, Progress: func(p Progress) { last = p }}); r.Total() != 5 || r.Already != 3 {
 		t.Errorf("the others: %+v", r)
 	}
-	if last.Read != last.Of || last.Of != 8 {
+	if last != (Progress{StepReplay, 8, 8}) {
 		t.Errorf("progress: %+v", last)
 	}
 	if r := replay(t, c, Replay{Write: true}); r.Total() != 0 || r.Already != 8 {

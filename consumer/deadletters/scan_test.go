@@ -2,6 +2,7 @@ package deadletters
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/consumer/internal/source"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -54,16 +56,23 @@ func TestScanOfALogWithHoles(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	_, end, err := c.source.Range(ctx, "t", 0)
+	src, err := c.source(source.ReadCommitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Stop()
+	_, end, err := src.Range(ctx, "t", 0)
 	if err != nil || end != 8 {
 		t.Fatalf("the end is %d, %v", end, err)
 	}
 	var got string
 	visit := func(r *messages.Record) error { got += string(r.Value); return nil }
-	if err := c.scan(ctx, "t", 0, 0, end, visit); err != nil || got != "bd" { // from an offset that is not there any more
+	if err := scan(ctx, src, "t", 0, 0, end, visit); err != nil || got != "bd" { // from an offset that is not there any more
 		t.Errorf("read %q, %v", got, err)
 	}
-	if err := c.scan(ctx, "t", 0, 99, 100, visit); err == nil {
-		t.Error("a log that is shorter than it was is no error")
+	for _, from := range []int64{99, end} { // beyond the end, and at it, where a fetch waits for what comes
+		if err := scan(ctx, src, "t", 0, from, 100, visit); !errors.Is(err, errShorter) {
+			t.Errorf("a log that is shorter than it was, from %d: %v", from, err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/ottla-go/ottla/consumer"
@@ -135,11 +136,12 @@ func (s *shop) await(ctx context.Context, reached func() bool) bool {
 func (s *shop) summary() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := "summary:"
+	var line strings.Builder
+	line.WriteString("summary:")
 	for _, what := range []string{
 		"processed", "retries", "restarts", "timeouts", "skipped", "dead_lettered", "parked", "unparked", "breaker_opened", "breaker_closed", "escalated",
 	} {
-		line += fmt.Sprintf(" %s=%d", what, s.count[what])
+		fmt.Fprintf(&line, " %s=%d", what, s.count[what])
 	}
-	return line
+	return line.String()
 }

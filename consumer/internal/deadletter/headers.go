@@ -65,7 +65,7 @@ func Headers(l *messages.DeadLetter) []messages.Header {
 			}
 		}
 	}
-	if _, ok := origin[OriginTopic]; !ok { // one of them alone is nobody's origin
+	if _, ok := Read(r.Headers); !ok { // what cannot be read is nobody's origin, and must not make a letter that nobody can read
 		clear(origin)
 		count = 1
 	}

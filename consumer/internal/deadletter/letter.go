@@ -49,7 +49,7 @@ func Read(headers []messages.Header) (l Letter, ok bool) {
 			l.Offset = number(v, 64)
 		case OriginTime:
 			if ms, err := strconv.ParseInt(v, 10, 64); err == nil {
-				l.Time = time.UnixMilli(ms)
+				l.Time = sound(time.UnixMilli(ms))
 			}
 		case From:
 			l.From = v
@@ -64,9 +64,9 @@ func Read(headers []messages.Header) (l Letter, ok bool) {
 		case Stack:
 			l.Stack = v
 		case FirstFailed:
-			l.First, _ = time.Parse(time.RFC3339Nano, v)
+			l.First = moment(v)
 		case Written:
-			l.Written, _ = time.Parse(time.RFC3339Nano, v)
+			l.Written = moment(v)
 		case RequestID:
 			l.RequestID = v
 		case Rule:
@@ -78,6 +78,22 @@ func Read(headers []messages.Header) (l Letter, ok bool) {
 		}
 	}
 	return l, l.Topic != "" && l.Partition >= 0 && l.Offset >= 0
+}
+
+func moment(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return sound(t)
+}
+
+// sound is the time, if JSON can hold it.
+func sound(t time.Time) time.Time {
+	if y := t.UTC().Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // Own leaves out what a dead letter's headers have beyond those of its record.

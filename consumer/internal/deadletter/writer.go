@@ -54,7 +54,7 @@ func NewWriter(brokers []string, dialing *sarama.Config) *Writer {
 	return w
 }
 
-var errClosed = errors.New("the consumer has ended")
+var errClosed = errors.New("it is closed")
 
 // WriteDeadLetter implements supervisor.DeadLetterWriter. It may return later than ctx ends, by the producer's own times:
 // the caller does not wait for it then.
