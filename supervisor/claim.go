@@ -150,7 +150,13 @@ func (s *supervisor) terminated(who *actor.PID) {
 		s.flush(c)
 		return
 	}
-	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), &c.actor, func() { s.spawn(c) })
+	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), &c.actor, func() { s.respawn(c) })
+}
+
+// respawn makes another actor, to which the head is delivered again: not while the head is being given up. Say the store is to
+// be moved past 7: a fresh actor would handle 7, 8 and 9 meanwhile, and a slow move to 8 would then take the store back.
+func (s *supervisor) respawn(c *claim) {
+	s.whenDecided(c, func() { s.spawn(c) })
 }
 
 var errActorStopped = errors.New("the partition actor was stopped from outside, or stopped itself")

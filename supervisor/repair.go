@@ -17,6 +17,16 @@ func (s *supervisor) repairAfter(r *repair, d time.Duration, again func()) {
 	s.after(&r.timer, d, r.now)
 }
 
+// whenDecided repairs the claim's actor, but not while its head is being given up: a second later, then. The answer to that
+// says where the partition stands, and comes soon.
+func (s *supervisor) whenDecided(c *claim, repair func()) {
+	if c.skipping {
+		s.repairAfter(&c.actor, time.Second, func() { s.whenDecided(c, repair) })
+		return
+	}
+	repair()
+}
+
 // park has somebody say when it is tried again.
 func (r *repair) park(again func()) {
 	r.clear()
