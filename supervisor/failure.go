@@ -33,9 +33,13 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 		return
 	}
 	p := &pending{fault: c.mailbox.Fault()}
+	if p.fault == c.deciding { // each is asked about once: this is another failure, while a record is being given up
+		p.fault = nil
+	}
 	if p.fault == nil { // a user's own child escalated through the partition actor
 		p.failure = s.faultOf(c, messages.ClassHandler, asError(reason))
 	} else {
+		c.deciding = p.fault
 		p.failure = s.failureOf(c, p.fault)
 	}
 	if p.failure.Class == messages.ClassFenced && p.fault != nil && p.fault.Record != nil && s.set.Store && !c.leaving {
@@ -145,6 +149,7 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else {
+		c.deciding = nil // and with it the record
 		actorless := d.Action == messages.ActionSkip && p.fault.Record == nil && c.mailbox.Snapshot().Reason == ""
 		if !c.mailbox.Judge(p.fault, p.failure, d) {
 			return // nothing to decide any more: the actor was stopped or restarted meanwhile
@@ -162,6 +167,7 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 		s.tryAgain(c, p, d)
 	case p.fault.Record == nil: // the actor itself waits
 		s.resumeAfter(c, d.Delay, d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic)
+	case c.actor.waits(): // a child has escalated meanwhile: the actor goes on when it is restarted for that
 	default: // the mailbox holds the head, the actor goes on at once
 		s.resume(c, d.Action == messages.ActionRestart || d.Action == messages.ActionBreak && p.failure.Class == messages.ClassPanic)
 	}
@@ -186,11 +192,12 @@ func headOf(f *messages.Failure) messages.Head {
 }
 
 func (s *supervisor) resumeAfter(c *claim, d time.Duration, restart bool) {
+	resume := func() { s.resume(c, restart) }
 	if d <= 0 {
-		s.resume(c, restart)
+		s.whenDecided(c, resume)
 		return
 	}
-	s.repairAfter(&c.actor, d, func() { s.resume(c, restart) })
+	s.repairAfter(&c.actor, d, func() { s.whenDecided(c, resume) })
 }
 
 // tryAgain deals with a fault that did not come through the mailbox.
@@ -236,12 +243,15 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 	wait := time.Second << min(c.fences, 6)
 	c.fences++
 	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
+	c.deciding = nil
 	if !c.mailbox.Judge(p.fault, p.failure, d) {
 		return
 	}
 	s.logFailure(&p.failure, p.record(), d)
 	s.publish(&messages.Failed{Failure: p.failure, Decision: d})
-	s.resume(c, false)
+	if !c.actor.waits() {
+		s.resume(c, false)
+	}
 	s.repairAfter(&c.start, wait, func() { s.lookUp(c) })
 }
 
