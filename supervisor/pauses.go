@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -44,15 +43,15 @@ func (p pauses) add(topic string, partitions []int32, by string, now time.Time) 
 		if t.rest == nil {
 			t.rest = who
 		}
-		maps.DeleteFunc(t.of, func(_ int32, one *actors.Pause) bool { return one == nil })
+		for n, one := range t.of {
+			if one == nil { // it was an exception: paused anew
+				t.of[n] = who
+			}
+		}
 		return
 	}
 	for _, n := range partitions {
-		switch {
-		case p.find(partitionID{topic, n}) != nil:
-		case t.rest != nil: // it was an exception
-			delete(t.of, n)
-		default:
+		if p.find(partitionID{topic, n}) == nil {
 			t.of[n] = who
 		}
 	}

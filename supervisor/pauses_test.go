@@ -47,7 +47,7 @@ func TestPausesAreTheirTwin(t *testing.T) {
 					if one := p.find(id); one != nil {
 						got = one.By
 					}
-					if (got == "") != (twin[id] == "") {
+					if got != twin[id] {
 						t.Fatalf("seed %d, step %d: %v is paused by %q, want %q", seed, step, id, got, twin[id])
 					}
 				}
@@ -77,12 +77,19 @@ func TestAPauseKeepsItsName(t *testing.T) {
 	if got := p.status(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	p.add("orders", []int32{5}, "emil", at(5)) // the topic's again
-	if one := p.find(partitionID{"orders", 5}); one == nil || one.By != "bob" {
-		t.Errorf("%+v", one)
+	p.add("orders", []int32{5}, "emil", at(5)) // it ran in between
+	p.add("orders", nil, "fay", at(6))         // so did 7
+	want = []messages.PauseStatus{
+		{Topic: "orders", Partition: -1, By: "bob", Since: at(2)},
+		{Topic: "orders", Partition: 3, By: "ann", Since: at(1)},
+		{Topic: "orders", Partition: 5, By: "emil", Since: at(5)},
+		{Topic: "orders", Partition: 7, By: "fay", Since: at(6)},
+	}
+	if got := p.status(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 	p.remove("orders", nil)
-	p.add("orders", []int32{1}, "ann", at(6))
+	p.add("orders", []int32{1}, "ann", at(7))
 	p.remove("orders", []int32{1})
 	if len(p) != 0 {
 		t.Errorf("left: %v", p.status())
