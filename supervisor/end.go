@@ -127,7 +127,7 @@ func (s *supervisor) closed() {
 	var held bool
 	s.sendSystem(s.self, openGate{held: &held}) // the parent's directive may pass now
 	if !held {                                  // else it has decided before it was asked
-		s.kin.failure(s.self, s.began)
+		s.kin.failure(s.self)
 		above.EscalateFailure(s.stop.err, nil)
 	}
 }

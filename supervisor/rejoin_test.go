@@ -64,15 +64,34 @@ func TestTheEndOfAConsumerThatWaitsToJoin(t *testing.T) {
 	}
 }
 
-// A restart for another one's failure is no failure of the consumer's own: it joins at once.
+// A restart for another one's failure is no failure of the consumer's own: it joins at once. But it does not end the row of
+// those either, nor the pause after one: a parent that restarts two consumers together would have both join at once each time.
 func TestARestartForAnotherOnesFailure(t *testing.T) {
 	b := &boss{decide: restarts}
 	embedded(t, config{Handler: consumertest.Script()}, b, func(t *testing.T, k *kit) {
-		k.Expel(errors.New("no place for you"))
+		another := func() {
+			process, _ := k.System().ProcessRegistry.Get(k.PID())
+			process.SendSystemMessage(k.PID(), &actor.Restart{})
+			k.Advance(0)
+		}
+		fails := func() { k.Expel(errors.New("no place for you")) }
+		fails()
 		k.Advance(time.Second)
-		process, _ := k.System().ProcessRegistry.Get(k.PID())
-		process.SendSystemMessage(k.PID(), &actor.Restart{})
-		k.Advance(0)
+		another()
 		expect(t, "a member", isMember(k), true)
+		fails()
+		k.Advance(time.Second)
+		another()
+		expect(t, "a member 1 s after the second failure", isMember(k), false)
+		k.Advance(time.Second)
+		expect(t, "a member 2 s after the second failure", isMember(k), true)
+		for range 3 {
+			k.Advance(4 * time.Minute)
+			another()
+			expect(t, "a member", isMember(k), true)
+		}
+		fails() // the first in a long time
+		k.Advance(time.Second)
+		expect(t, "a member 1 s after the first failure in a long time", isMember(k), true)
 	})
 }

@@ -16,7 +16,7 @@ import (
 
 // Props are those of a supervisor. Each spawn of them is one consumer.
 func Props(set Settings) *actor.Props {
-	kin := &lineage{failed: map[string]int{}}
+	kin := &lineage{rows: map[string]row{}}
 	return actor.PropsFromProducer(func() actor.Actor { return &supervisor{set: &set, kin: kin} },
 		actor.WithMailbox(func() actor.Mailbox { return newGate() }))
 }
@@ -33,7 +33,6 @@ type supervisor struct {
 	in   inbox
 	log  *slog.Logger
 
-	began   time.Time
 	rejoin  *time.Timer // of the join, after a failure
 	link    Link
 	budget  *actors.Budget
@@ -90,9 +89,6 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		s.kin.over(s.self)
 	case *actor.Restarting:
 		s.kill()
-		if s.stop.err == nil { // it was somebody else's failure
-			s.kin.over(s.self)
-		}
 		for _, who := range s.subscribers { // the next incarnation has the same PID: who listens to it goes on listening
 			ctx.RequestWithCustomSender(s.self, &messages.Subscribe{}, who)
 		}
@@ -127,7 +123,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 }
 
 func (s *supervisor) started(ctx actor.Context) {
-	s.self, s.began = ctx.Self(), time.Now()
+	s.self = ctx.Self()
 	s.log = s.set.Logger.With(slog.String("group", s.set.Group))
 	s.budget = actors.NewBudget(s.set.TotalBytes)
 	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
