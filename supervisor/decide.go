@@ -49,7 +49,12 @@ func (p Policy) Decide(history ...messages.Failure) []messages.Decision {
 // retry is one more attempt: if it fails, the step that comes next applies.
 func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages.Decision {
 	index, rule := p.find(t, f)
-	steps := rule.steps()
+	return rule.next(index, t, f, rnd)
+}
+
+// next decides by the rule of this index, whichever would apply.
+func (r Rule) next(index int, t *Tally, f *messages.Failure, rnd func() float64) messages.Decision {
+	steps := r.steps()
 	if !t.begun {
 		t.begun = true
 		t.carry(index, steps, f.Attempt)
@@ -61,7 +66,7 @@ func (p Policy) Next(t *Tally, f *messages.Failure, rnd func() float64) messages
 
 	d := messages.Decision{
 		Action: step.carriedOut(f),
-		Rule:   rule.name(), Step: k, Left: t.left(index, steps, k, f),
+		Rule:   r.name(), Step: k, Left: t.left(index, steps, k, f),
 	}
 	switch d.Action {
 	case messages.ActionRetry, messages.ActionRestart, messages.ActionBreak:

@@ -111,11 +111,11 @@ func (s *supervisor) decide(c *claim, p *pending) {
 	if p.failure.Offset >= 0 {
 		tally = &c.tally
 	}
-	policy := s.set.Policy
-	if s.set.Strategy != nil {
-		policy = nil // a claim that is being given up, and what never reaches a plain strategy: the default
+	if s.set.Strategy != nil { // a claim that is being given up, and what never reaches a plain strategy; neither knows of Directed
+		s.carryOut(c, p, defaultRule.next(0, tally, &p.failure, s.set.Random))
+		return
 	}
-	s.carryOut(c, p, policy.Next(tally, &p.failure, s.set.Random))
+	s.carryOut(c, p, s.set.Policy.Next(tally, &p.failure, s.set.Random))
 }
 
 // claimFault is a fault that is no record's and no message's: it costs no attempt.

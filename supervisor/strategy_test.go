@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ottla-go/ottla/consumer/consumertest"
 	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 // decides is a plain strategy with one directive for everything.
@@ -302,4 +304,27 @@ func TestPlainStrategyAndFaultsOfTheClaim(t *testing.T) {
 		expect(t, "deliveries", attempts(p), "0#0/2")
 		expect(t, "calls of the hook", calls, 2)
 	})
+}
+
+// A plain strategy does not know of Directed, nor does what takes its place while the claim is being given up: the next owner
+// handles the record again.
+func TestWithAPlainStrategyNothingIsDirected(t *testing.T) {
+	for name, do := range map[string]supervisor.Directive{"skip": supervisor.Skip(), "break": supervisor.Break(every(time.Minute))} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config{Strategy: decides(actor.RestartDirective), Handler: func(context.Context, *messages.Record) error {
+				time.Sleep(5 * time.Second) // in the bubble
+				return supervisor.Directed(errBoom, do)
+			}}
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a", "b")
+				p.RevokeWithin(time.Minute)
+				if c := lastCommit(t, p); c.Next != 0 || c.Attempt != 1 {
+					t.Errorf("last commit %+v", c)
+				}
+				expect(t, "decided", fmt.Sprint(decided(p)), "[Retry/0]")
+				expect(t, "breakers that were opened", len(eventsOf[*messages.BreakerOpened](k)), 0)
+			})
+		})
+	}
 }
