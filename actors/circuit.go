@@ -9,7 +9,8 @@ import "time"
 // head that asks after the pace becomes it:
 //
 //   - its claim ends: revoked, lost, stopped;
-//   - it was given up, dead-lettered, parked or paused, by the policy or by an operator;
+//   - it was given up, dead-lettered, parked or paused, by the policy or by an operator; while it is with its handler, when that
+//     has returned, and while it is being dead-lettered, when that is answered;
 //   - its next failure is decided otherwise, by a rule for something else: that the downstream has failed again is not
 //     said, nor that it has not, and the delays of that rule are for that record and not for all partitions;
 //   - its position has moved, or its actor waits for something else.

@@ -4,7 +4,8 @@ import "github.com/ottla-go/ottla/messages"
 
 // ParkHead parks the record at offset, which is the head, until RetryHead or SkipHead. Where it is in flight, what comes of
 // that counts: if it succeeds, the park is over; if it fails, it is not delivered again. Where it has not been fetched yet,
-// it waits as soon as it comes. The next owner parks it at once, also if this one has crashed at it.
+// it waits as soon as it comes. The next owner parks it at once, also if this one has crashed at it; unless there is an offset
+// store, which knows nothing of parks.
 func (m *Mailbox) ParkHead(offset int64, reason string) error {
 	m.mu.Lock()
 	err := m.parkable(offset)

@@ -59,7 +59,8 @@ type Hooks struct {
 	Lost     func(messages.Lost)
 }
 
-// Report is what a mailbox tells its supervisor. Exactly one field is set.
+// Report is what a mailbox tells its supervisor: one of Source, Farewell, Sought, Shed, Unparked and GivenUp. Offset and
+// SoughtTo are set with those that name them.
 type Report struct {
 	Source error // the source gave up at Offset
 	Offset int64

@@ -17,13 +17,14 @@ type Completer interface {
 }
 
 // Delivery is what the attempts have in common that one incarnation of a partition actor gets: whose outcome they
-// are told, and the context theirs derive from. It is safe for concurrent use.
+// are told, and the context theirs derive from. With a HandlerTimeout each attempt has one of its own. It is safe for
+// concurrent use.
 type Delivery struct {
 	ctx       context.Context //nolint:containedctx // the record is what travels; its context ends with the attempt
 	completer Completer
 }
 
-// NewDelivery makes the Delivery of one incarnation. It is for those who deliver records.
+// NewDelivery makes the Delivery of one incarnation, or of one attempt. It is for those who deliver records.
 func NewDelivery(ctx context.Context, c Completer) *Delivery { return &Delivery{ctx, c} }
 
 // Bind makes r an attempt of this delivery. Call it before anybody else sees r.
@@ -75,16 +76,16 @@ type attempt struct {
 
 type recordKey struct{}
 
-// Deadline is the incarnation's.
+// Deadline is the delivery's: the incarnation's, or with a HandlerTimeout the attempt's own. So are Done and Err.
 func (a *attempt) Deadline() (time.Time, bool) { return a.delivery.ctx.Deadline() }
 
-// Done is the incarnation's.
+// Done see Deadline.
 func (a *attempt) Done() <-chan struct{} { return a.delivery.ctx.Done() }
 
-// Err is the incarnation's.
+// Err see Deadline.
 func (a *attempt) Err() error { return a.delivery.ctx.Err() }
 
-// Value answers the record itself for FromContext, and the incarnation's values for all else.
+// Value answers the record itself for FromContext, and the delivery's values for all else.
 func (a *attempt) Value(key any) any {
 	if _, ok := key.(recordKey); ok {
 		return a.record

@@ -36,7 +36,7 @@ type DeadLetterHead struct {
 
 // ParkHead keeps the head from its handler until RetryHead, SkipHead or DeadLetterHead. What is in flight finishes first: if it
 // succeeds, there is nothing left to park. A record that has not come yet waits as soon as it does. The park travels to the
-// next owner with the committed offset.
+// next owner with the committed offset; with an offset store, whose position is all that the next owner reads, it does not.
 type ParkHead struct {
 	Head
 	Reason string // for people; it is in the status, and travels
