@@ -26,6 +26,7 @@ type Breaker struct {
 	circuit circuit
 	refused map[*Mailbox]struct{}
 	timer   *time.Timer // of wake
+	wakes   time.Time   // when it does
 	closed  *Recovery   // to be told
 	ended   bool
 }
@@ -40,7 +41,7 @@ type Recovery struct {
 type BreakerState struct {
 	Open  bool
 	Since time.Time
-	Probe *messages.Claim // whose head is the probe; nil: that of the next partition which has one
+	Probe *messages.Claim // whose head is the probe; nil: that of the next partition which has one, also where it is overdue
 	Out   bool            // it is with its handler
 	Next  time.Time       // else: not before
 }
@@ -62,7 +63,7 @@ func (b *Breaker) State() BreakerState {
 		return BreakerState{}
 	}
 	s := BreakerState{Open: true, Since: c.since, Out: c.out, Next: c.until}
-	if c.probe != nil {
+	if c.probe != nil && (c.out || time.Now().Before(c.anybodyAt())) {
 		claim := c.probe.set.Claim
 		s.Probe = &claim
 	}
@@ -110,22 +111,29 @@ func (b *Breaker) admit(m *Mailbox) (ok, probe bool) {
 
 func (b *Breaker) refuse(m *Mailbox, now time.Time) bool {
 	b.refused[m] = struct{}{}
-	if b.circuit.probe == nil {
-		b.wakeAt(now)
-	}
+	b.wakeAt(now)
 	return true
 }
 
-// wakeAt has those who were refused ask again as soon as one of them may be let through. The timer is one for all.
+// wakeAt has those who were refused ask again as soon as one of them may be let through. The timer is one for all. While a
+// head is with its handler, its end says when.
 func (b *Breaker) wakeAt(now time.Time) {
-	if b.timer != nil || b.ended {
+	at := now
+	if c := &b.circuit; c.open {
+		if c.out || len(b.refused) == 0 {
+			return
+		}
+		if at = c.anybodyAt(); at.Before(now) {
+			at = now
+		}
+	}
+	if b.ended || b.timer != nil && !at.Before(b.wakes) { // one that is too early asks for the next
 		return
 	}
-	var d time.Duration
-	if b.circuit.open {
-		d = max(0, b.circuit.until.Sub(now))
+	if b.timer != nil {
+		b.timer.Stop() // if it has fired already, it wakes once too often
 	}
-	b.timer = time.AfterFunc(d, b.wake)
+	b.timer, b.wakes = time.AfterFunc(at.Sub(now), b.wake), at
 }
 
 func (b *Breaker) wake() {
@@ -164,6 +172,7 @@ func (b *Breaker) trip(m *Mailbox, pace time.Duration) {
 		b.openings.Add(1)
 		b.opened.Store(true)
 	}
+	b.wakeAt(now)
 }
 
 // succeed closes it, if m's head is the probe.
@@ -177,10 +186,6 @@ func (b *Breaker) succeed(m *Mailbox) {
 	}
 	b.opened.Store(false)
 	b.closed = &Recovery{m.set.Claim, now.Sub(since)}
-	if b.timer != nil { // it was set for later
-		b.timer.Stop()
-		b.timer = nil
-	}
 	b.wakeAt(now)
 }
 
@@ -201,7 +206,7 @@ func (b *Breaker) vacate(by func(*circuit, time.Time) bool) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if by(&b.circuit, now) && len(b.refused) > 0 {
+	if by(&b.circuit, now) {
 		b.wakeAt(now)
 	}
 }

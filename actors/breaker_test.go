@@ -49,6 +49,32 @@ func TestBreakerVacancies(t *testing.T) {
 			r.verdict = restart(0)
 			r.send("panic")
 		}, stays: true},
+		"a child of its actor failed": {act: func(r *rig) { // and the caller waits before it restarts
+			r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassHandler}, messages.Decision{Action: messages.ActionRetry, Delay: time.Hour})
+		}, waited: 10 * time.Second},
+		"a child of its actor failed, which restarts at once": {act: func(r *rig) {
+			r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassHandler}, messages.Decision{Action: messages.ActionRetry})
+		}, stays: true},
+		"its actor is stopped":        {act: func(r *rig) { r.system(&actor.Stop{}) }, waited: 10 * time.Second},
+		"its actor is sent a pill":    {act: func(r *rig) { r.sys.Root.Poison(r.child) }, waited: 10 * time.Second},
+		"kept, and its actor stopped": {act: func(r *rig) { time.Sleep(12 * time.Second); r.system(&actor.Stop{}) }, waited: 22 * time.Second},
+		"kept, and its actor waits": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			r.verdict = func(a *asked) { a.judge(messages.Decision{Action: messages.ActionRestart, Delay: time.Hour}) }
+			r.send("panic")
+		}, waited: 22 * time.Second},
+		"kept, and a child of its actor failed": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassHandler}, messages.Decision{Action: messages.ActionRetry, Delay: time.Hour})
+		}, waited: 22 * time.Second},
+		"kept, and its partition parked for a child": {act: func(r *rig) {
+			time.Sleep(12 * time.Second)
+			r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassHandler}, messages.Decision{Action: messages.ActionPark})
+		}, waited: 22 * time.Second},
+		"overdue": {act: func(r *rig) { // its actor is busy with a message
+			r.send("busy")
+			time.Sleep(70 * time.Second)
+		}, waited: 70 * time.Second},
 		"kept, and its actor restarts": {act: func(r *rig) {
 			time.Sleep(10 * time.Second)
 			r.said("1 started", "1 assigned at 0", "1: 0/0", "1: 0/1")
@@ -91,8 +117,11 @@ func TestBreakerVacancies(t *testing.T) {
 						}
 						msg.Keep()
 					case string:
-						if msg == "panic" {
+						switch msg {
+						case "panic":
 							panic(msg)
+						case "busy":
+							time.Sleep(75 * time.Second)
 						}
 					}
 				}
@@ -122,6 +151,7 @@ func TestBreakerVacancies(t *testing.T) {
 				if ok, probe := b.admit(neighbour); !ok || !probe {
 					t.Errorf("admitted %v, as the probe %v", ok, probe)
 				}
+				time.Sleep(10 * time.Second) // who is busy returns
 				b.End()
 			})
 		})
@@ -185,4 +215,46 @@ func TestBreakerSuccessBeforeAPanic(t *testing.T) {
 		}
 		r.wantCommitted(1)
 	})
+}
+
+// Who was refused comes by itself when the probe is overdue: nobody else asks. And a probe that becomes nobody's earlier is
+// replaced earlier.
+func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(*Breaker, *Mailbox)
+		want time.Duration
+	}{
+		"overdue": {func(*Breaker, *Mailbox) {}, 70 * time.Second},
+		"gone": {func(b *Breaker, probe *Mailbox) {
+			time.Sleep(20 * time.Second)
+			b.yield(probe)
+		}, 20 * time.Second},
+		"gone in time": {func(b *Breaker, probe *Mailbox) { b.yield(probe) }, 10 * time.Second},
+		"tried, and failed": {func(b *Breaker, probe *Mailbox) {
+			time.Sleep(20 * time.Second)
+			b.admit(probe)
+			time.Sleep(100 * time.Second)
+			b.trip(probe, 10*time.Second)
+		}, 190 * time.Second},
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			b, probe := NewBreaker(func(Recovery) {}), &Mailbox{}
+			r.set.Breaker = b
+			began := time.Now()
+			var came time.Duration
+			r.handle = func(context.Context, *messages.Record) error {
+				came = time.Since(began)
+				return nil
+			}
+			b.trip(probe, 10*time.Second)
+			r.withHandler()
+			r.deliver(0)
+			c.act(b, probe)
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if came != c.want || b.State().Open {
+				r.t.Errorf("came after %v, want %v; %+v", came, c.want, b.State())
+			}
+		})
+	}
 }

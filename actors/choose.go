@@ -160,6 +160,9 @@ func (m *Mailbox) chooseSystem() job {
 		}
 		m.note(true)
 		m.stopped = true
+		if !m.backlog.Stopping() { // it stops itself, or was stopped from outside; when there is another one, the policy says
+			m.concede()
+		}
 	}
 	return job{kind: invokeSystem, message: message}
 }

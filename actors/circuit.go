@@ -13,9 +13,12 @@ import "time"
 //     has returned, and while it is being dead-lettered, when that is answered;
 //   - its next failure is decided otherwise, by a rule for something else: that the downstream has failed again is not
 //     said, nor that it has not, and the delays of that rule are for that record and not for all partitions;
-//   - its position has moved, or its actor waits for something else.
+//   - its position has moved; its actor waits for something else, or has stopped.
 //
 // It does not close by any of these: that would let every partition run at what is still away.
+//
+// There may be others: a slow rate, an actor that is busy with a message, a hook that hangs. Therefore a probe that is overdue
+// is nobody's, too, whatever keeps it. Who is with its handler is not overdue: what it is at is what all wait for.
 type circuit struct {
 	open  bool
 	since time.Time
@@ -23,6 +26,18 @@ type circuit struct {
 	out   bool          // the probe is with its handler
 	pace  time.Duration // the newest one
 	until time.Time     // no head is let through before, while the probe is nobody's
+}
+
+// overdue is how late a probe may be at least; where the pace is slower, it may be as late as that. A restart of the actor,
+// and what is before the head in the mailbox, take moments.
+const overdue = time.Minute
+
+// anybodyAt is from when on any head may become the probe, unless one is with its handler.
+func (c *circuit) anybodyAt() time.Time {
+	if c.probe == nil {
+		return c.until
+	}
+	return c.until.Add(max(c.pace, overdue))
 }
 
 // trip notes a failure of who's head for which the breaker is to open, or to stay open. That of another head than the probe
@@ -46,10 +61,10 @@ func (c *circuit) admits(who *Mailbox, now time.Time) bool {
 		return true
 	case c.out:
 		return false
-	case c.probe != nil:
-		return c.probe == who
+	case c.probe == who:
+		return true
 	}
-	return !now.Before(c.until)
+	return !now.Before(c.anybodyAt())
 }
 
 // admit lets who's head through, if it may; probe says that its end will say whether the breaker closes.

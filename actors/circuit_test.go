@@ -30,7 +30,11 @@ func (w *circuitTwin) admit(who *Mailbox, now time.Time) (ok, probe bool) {
 	case "tries":
 		return false, false
 	case "waits for":
-		ok = w.who == who
+		late := w.until.Add(time.Minute)
+		if w.pace > time.Minute {
+			late = w.until.Add(w.pace)
+		}
+		ok = w.who == who || now.Equal(late) || now.After(late)
 	case "anybody":
 		ok = now.Equal(w.until) || now.After(w.until)
 	}
@@ -61,7 +65,8 @@ func (w *circuitTwin) abort(who *Mailbox, now time.Time) {
 }
 
 // Whatever happens in whatever order, it is what its twin is. Besides: never are two heads tried at a time, it closes only by
-// a head that was tried since it opened, and where nothing is tried, somebody is let through after the pace.
+// a head that was tried since it opened, and where nothing is tried, somebody is let through after the pace, and anybody after
+// a while more.
 func TestCircuitAgainstItsTwin(t *testing.T) {
 	for seed := range uint64(2000) {
 		rnd := rand.New(rand.NewPCG(seed, 5))
@@ -72,7 +77,7 @@ func TestCircuitAgainstItsTwin(t *testing.T) {
 		var story []string
 		for range 150 {
 			who := all[rnd.IntN(len(all))]
-			pace := time.Duration(rnd.IntN(5)) * time.Second
+			pace := time.Duration(rnd.IntN(5)) * []time.Duration{time.Second, time.Second, time.Minute}[rnd.IntN(3)]
 			switch event := rnd.IntN(7); event {
 			case 0:
 				story = append(story, "trip")
@@ -112,20 +117,25 @@ func TestCircuitAgainstItsTwin(t *testing.T) {
 				w.abort(who, now)
 				delete(trying, who)
 			case 6:
-				now = now.Add(time.Duration(rnd.IntN(3)) * time.Second)
+				now = now.Add(time.Duration(rnd.IntN(3)) * []time.Duration{time.Second, time.Second, 40 * time.Second}[rnd.IntN(3)])
 			}
 			if c.open != (w.phase != "") || c.out != (w.phase == "tries") || (c.probe == nil) != (w.phase == "" || w.phase == "anybody") {
 				t.Fatalf("seed %d: %+v, want %+v: %v", seed, c, w, story)
 			}
 			if c.open && !c.out {
-				later, admitted := now.Add(5*time.Second), 0
-				for _, m := range all {
-					if c.admits(m, later) {
-						admitted++
+				admitted := func(at time.Time) (n int) {
+					for _, m := range all {
+						if c.admits(m, at) {
+							n++
+						}
 					}
+					return n
 				}
-				if want := map[bool]int{true: len(all), false: 1}[c.probe == nil]; admitted != want {
-					t.Fatalf("seed %d: %d would be let through later, want %d: %v", seed, admitted, want, story)
+				if want := map[bool]int{true: len(all), false: 1}[c.probe == nil]; admitted(c.until) != want {
+					t.Fatalf("seed %d: %d would be let through after the pace, want %d: %v", seed, admitted(c.until), want, story)
+				}
+				if n := admitted(now.Add(8 * time.Minute)); n != len(all) {
+					t.Fatalf("seed %d: only %d would be let through at last: %v", seed, n, story)
 				}
 			}
 		}
@@ -146,14 +156,17 @@ func TestCircuit(t *testing.T) {
 	step("closed", c.admits(a, now), true)
 	step("a opens it", c.trip(a, now, time.Minute), true)
 	step("the probe is let through when it comes", c.admits(a, now), true)
-	step("no other head is", c.admits(b, now.Add(time.Hour)), false)
+	step("no other head is", c.admits(b, now.Add(time.Minute)), false)
 	step("b fails, too", c.trip(b, now, time.Second), false)
-	step("and changes nothing", c.admits(b, now.Add(time.Hour)), false)
+	step("and changes nothing", c.admits(b, now.Add(2*time.Minute-1)), false)
+	step("unless the probe is overdue", c.admits(b, now.Add(2*time.Minute)), true)
+	step("and then it may still come", c.admits(a, now.Add(time.Hour)), true)
 	step("another's success does not close it", c.succeed(b), false)
 	step("nor that of a, which began before", c.succeed(a), false)
 	_, probe := c.admit(a, now)
 	step("a is tried", probe, true)
 	step("once", c.admits(a, now), false)
+	step("and while it is tried, it is not overdue", c.admits(b, now.Add(time.Hour)), false)
 	step("its claim ends, but it may still return", c.yield(a), false)
 	step("and is gone", c.abort(a, now), true)
 	step("the pace is kept", c.admits(b, now.Add(time.Minute-1)), false)
@@ -162,4 +175,12 @@ func TestCircuit(t *testing.T) {
 	step("b is tried", probe, true)
 	step("its success closes it", c.succeed(b), true)
 	step("closed", c.admits(a, now), true)
+	c.trip(a, now, time.Second)
+	step("a quick pace has a minute's grace", c.admits(b, now.Add(time.Minute+time.Second-1)), false)
+	step("then the probe is overdue", c.admits(b, now.Add(time.Minute+time.Second)), true)
+	_, probe = c.admit(b, now.Add(time.Minute+time.Second))
+	step("b is tried in its place", probe, true)
+	step("the old one is not", c.admits(a, now.Add(time.Hour)), false)
+	step("and has no say", c.yield(a) || c.abort(a, now) || c.succeed(a) || c.trip(a, now, 0), false)
+	step("b has", c.succeed(b), true)
 }

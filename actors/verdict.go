@@ -73,7 +73,7 @@ func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 	switch {
 	case f.Record == nil:
 		if d.Delay > 0 {
-			b.yield(m)
+			m.concede()
 		}
 	case d.Action != messages.ActionBreak:
 		b.abort(m)
@@ -82,6 +82,15 @@ func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 		if m.backlog.Gate().Kind == Parked || m.backlog.Paused() || m.backlog.Stopping() {
 			b.yield(m)
 		}
+	}
+}
+
+// concede: the actor waits for long, or has stopped, and a head that is the breaker's probe with it. One that was kept
+// may be completed with success all the same; an error would wait with the actor, and nobody need complete it at all.
+func (m *Mailbox) concede() {
+	m.set.Breaker.yield(m)
+	if m.attempt.record == nil || m.attempt.returned {
+		m.set.Breaker.abort(m)
 	}
 }
 
@@ -106,8 +115,12 @@ func (m *Mailbox) Note(failure messages.Failure, d messages.Decision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remember(&failure, text, &d)
-	if d.Action == messages.ActionPark || d.Action == messages.ActionEscalate {
+	parks := d.Action == messages.ActionPark || d.Action == messages.ActionEscalate
+	if parks {
 		m.park(d.Reason, failure.Class)
+	}
+	if parks || d.Delay > 0 {
+		m.concede()
 	}
 }
 
