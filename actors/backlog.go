@@ -28,7 +28,7 @@ type Backlog struct {
 	gate   Gate
 	paused bool   // by an operator, whatever the gate says
 	seek   uint64 // number of the newest seek
-	next   int64  // where the partition stands while the ring is empty; the wanted offset while awaiting a seek
+	next   int64  // behind what was finished: where the partition stands while the ring is empty; while awaiting a seek, the wanted offset
 	behind int64  // the first offset that Shed dropped: nothing below it is received any more
 	shed   Shed   // by this park
 	ring   []entry
@@ -119,6 +119,10 @@ func (b *Backlog) Await(offset int64) (seek uint64) {
 	b.behind, b.shed = 0, Shed{}
 	return b.seek
 }
+
+// Moves says whether a seek to offset is one to another record. Between the last one that was finished and the head there
+// is none: a store's next offset may be a transaction's marker, where the head is behind it.
+func (b *Backlog) Moves(offset int64) bool { return offset < b.next || offset > b.Next() }
 
 // Carry notes that a previous owner made attempts at the record at offset.
 func (b *Backlog) Carry(offset int64, attempts int) { b.carry = carried{offset, attempts} }
@@ -257,7 +261,9 @@ func (b *Backlog) Finish(offset int64) bool {
 		b.first = (b.first + 1) & (len(b.ring) - 1)
 		b.length--
 	}
-	b.next = max(b.next, b.behind)
+	if b.length == 0 {
+		b.next = max(b.next, b.behind)
+	}
 	return true
 }
 

@@ -55,6 +55,17 @@ func (n *naive) next() int64 {
 	return n.received()
 }
 
+// moves: a record may lie between offset and what is unfinished, or be passed over, as far as anybody knows.
+func (n *naive) moves(offset int64) bool {
+	last := n.wanted - 1
+	for _, r := range n.all {
+		if r.done && n.find(r.offset) == nil && (len(n.unfinished()) == 0 || r.offset < n.unfinished()[0].offset) {
+			last = r.offset
+		}
+	}
+	return offset <= last || offset > n.next()
+}
+
 func (n *naive) attempts() int {
 	if left := n.unfinished(); len(left) > 0 && left[0].again != nil {
 		return left[0].again.Attempt
@@ -164,15 +175,24 @@ func same(b *Backlog, n *naive) error {
 		Gate               Gate
 		Paused             bool
 		Shed               int
+		Moves              [8]bool // seeks to around Next
 	}
 	var got, want answers
 	got = answers{Next: b.Next(), Attempts: b.Attempts(), Open: b.Unfinished(), By: b.Bytes(), Stopping: b.Stopping(), Awaiting: b.Awaiting(), Gate: b.Gate(), Paused: b.Paused(), Shed: b.shed.Records}
 	got.Len, got.Assigned = b.Len()
 	got.Due, got.IsDue = b.Peek()
+	for i := range got.Moves {
+		got.Moves[i] = b.Moves(b.Next() - 5 + int64(i))
+	}
 	left := len(n.unfinished())
 	want = answers{
 		Next: n.next(), Attempts: n.attempts(), Open: left, By: n.bytes(), Len: left, Assigned: n.assigned && !n.stopping,
 		Stopping: n.stopping, Awaiting: !n.assigned && !n.stopping, Gate: n.gate, Paused: n.paused, Shed: n.shed,
+	}
+	for i := range want.Moves {
+		if want.Moves[i] = n.moves(n.next() - 5 + int64(i)); i < 5 && n.behind > 0 {
+			want.Moves[i] = got.Moves[i] // a hole before what was shed may count as one or not
+		}
 	}
 	if r := n.due(); r != nil {
 		want.Due, want.IsDue = r.offset, true

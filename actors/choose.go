@@ -18,6 +18,11 @@ func (m *Mailbox) choose() job {
 			return j
 		}
 	}
+	if len(m.unsaid) > 0 {
+		said := m.unsaid[0]
+		m.unsaid = m.unsaid[1:]
+		return reporting(said)
+	}
 	if m.unasked != nil {
 		if j := m.ask(); j.kind != nothing {
 			return j

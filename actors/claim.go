@@ -25,11 +25,15 @@ func (m *Mailbox) Open(next, fence int64, carried Progress) (seek uint64) {
 }
 
 // await throws the backlog away. A park that is not about the position stays: who parked the partition has not
-// spoken yet.
+// spoken yet. An operator's park of a record ends where another one comes first: that one nobody has parked.
 func (m *Mailbox) await(offset int64) (seek uint64) {
-	gate := m.backlog.Gate()
+	gate, head, moves := m.backlog.Gate(), m.backlog.Next(), m.backlog.Moves(offset)
 	seek = m.backlog.Await(offset)
-	if gate.Kind == Parked && !gate.passes() {
+	switch {
+	case gate.Kind != Parked || gate.passes():
+	case gate.Named && moves:
+		m.unparked(head)
+	default:
 		m.backlog.gate = gate
 	}
 	m.standsNoMore()
@@ -97,7 +101,12 @@ func (m *Mailbox) Abandon(cause error) {
 	m.abandoned = true
 	m.endClaim(cause)
 	m.leave(nil)
+	said := m.unsaid
+	m.unsaid = nil
 	m.kick()
+	for _, r := range said { // the goroutine that would tell it may never return
+		m.set.Tell(r)
+	}
 }
 
 // Close gives back what the claim counts for in the budget. Call it once, when its actor has ended or was

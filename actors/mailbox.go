@@ -35,6 +35,7 @@ type Mailbox struct {
 	fault     *Fault // what the supervisor was asked about
 	unasked   *Fault // what it is to be asked about next, and what protoactor is told that it was about
 	about     any
+	unsaid    []Report    // what has happened where nobody can be told at once
 	awaitAck  bool        // CommitEach: the next record waits for the last one's commit
 	notes     int         // commits that were noted and have not been acknowledged
 	behind    bool        // something was finished since
@@ -188,7 +189,7 @@ func (m *Mailbox) kick() {
 
 func (m *Mailbox) runnable() bool {
 	switch {
-	case m.system.len() > 0 || m.wake || m.settleDue():
+	case m.system.len() > 0 || m.wake || len(m.unsaid) > 0 || m.settleDue():
 		return true
 	case m.stopped || !m.born:
 		return false

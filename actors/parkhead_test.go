@@ -3,9 +3,13 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/ottla-go/ottla/messages"
 )
@@ -127,4 +131,103 @@ func TestParkHeadIsRefused(t *testing.T) {
 		r.box.Revoke(&messages.Revoked{})
 		refused("while it is given up", 0, "given up")
 	})
+}
+
+// The position moves while a record that was parked by name is in flight: the record that comes first then is another one,
+// and is not parked, here or at the next owner. A move to the same record is none.
+func TestParkHeadAndSeeks(t *testing.T) {
+	for name, c := range map[string]struct {
+		sought int64
+		parked bool
+	}{"ahead": {50, false}, "back": {5, false}, "nowhere": {10, true}, "to a marker before it": {8, true}} {
+		bubbleOf(t, name, func(r *rig) {
+			release := make(chan struct{})
+			r.set.Seek = func(int64, uint64) {}
+			r.handle = func(_ context.Context, rec *messages.Record) error {
+				if rec.Offset == 10 {
+					<-release
+					return messages.SeekTo(c.sought)
+				}
+				return nil
+			}
+			r.withHandler()
+			r.deliver(7, 10, 11) // 8 and 9 are markers
+			if err := r.box.ParkHead(10, "it hangs"); err != nil {
+				r.t.Fatal(err)
+			}
+			close(release)
+			r.said("7/0", "10/0")
+			want := Progress{Next: c.sought}
+			if c.parked {
+				want = Progress{Next: c.sought, Parked: true, Reason: "it hangs"}
+			}
+			if got := r.committed(); got != want {
+				r.t.Errorf("committed %+v, want %+v", got, want)
+			}
+			told := r.told()
+			if c.parked {
+				if len(told) != 1 || !told[0].Sought {
+					r.t.Errorf("reports %+v", told)
+				}
+				r.deliver(10, 11)
+				r.said()
+				return
+			}
+			if len(told) != 2 || !told[0].Sought && !told[1].Sought || told[0].Unparked == told[1].Unparked {
+				r.t.Errorf("reports %+v", told)
+			}
+			r.deliver(c.sought)
+			r.said(fmt.Sprintf("%d/0", c.sought))
+		})
+	}
+	bubbleOf(t, "the store says so", func(r *rig) {
+		r.withHandler()
+		if err := r.box.ParkHead(0, "why"); err != nil {
+			r.t.Fatal(err)
+		}
+		r.seek = r.box.Reseek(3, 8)
+		if told := r.told(); len(told) != 1 || !told[0].Unparked || told[0].Offset != 0 {
+			r.t.Errorf("reports %+v", told)
+		}
+		r.deliver(3)
+		r.said("3/0")
+	})
+}
+
+// The success of a record that was parked by name while it was in flight is told, whoever notes it.
+func TestParkHeadEndsAreTold(t *testing.T) {
+	for _, name := range []string{"completed", "completed, and its actor restarts", "completed, and its actor is abandoned"} {
+		bubbleOf(t, name, func(r *rig) {
+			release, hang := make(chan struct{}), make(chan struct{})
+			r.verdict = restart(0)
+			r.receive = func(ctx actor.Context) {
+				rec, ok := ctx.Message().(*messages.Record)
+				if !ok {
+					return
+				}
+				<-release
+				rec.Complete(nil)
+				switch name {
+				case "completed, and its actor restarts":
+					panic("boom")
+				case "completed, and its actor is abandoned":
+					<-hang
+				}
+			}
+			r.withActor()
+			r.deliver(0)
+			if err := r.box.ParkHead(0, "it hangs"); err != nil {
+				r.t.Fatal(err)
+			}
+			close(release)
+			synctest.Wait()
+			if name == "completed, and its actor is abandoned" {
+				r.box.Abandon(messages.ErrRevoked) // before Receive has returned
+			}
+			if told := r.told(); len(told) != 1 || !told[0].Unparked || told[0].Offset != 0 {
+				r.t.Errorf("reports %+v", told)
+			}
+			close(hang)
+		})
+	}
 }

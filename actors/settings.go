@@ -71,6 +71,6 @@ type Report struct {
 	Sought   bool // a handler's SeekTo moved the partition from Offset to SoughtTo
 	SoughtTo int64
 	Shed     *Shed            // a long park has dropped these
-	Unparked bool             // the record at Offset was parked by name while it was in flight, and has succeeded
+	Unparked bool             // the park of the record at Offset, by name, has ended: it has succeeded, or the position has moved
 	GivenUp  *messages.Record // by a resume without a verdict
 }

@@ -36,11 +36,7 @@ func (m *Mailbox) settle() job {
 		if probe {
 			m.set.Breaker.succeed(m)
 		}
-		named := m.backlog.gate.Named
 		m.finish(r)
-		if named && !m.backlog.gate.Named {
-			return reporting(Report{Unparked: true, Offset: r.Offset})
-		}
 		return job{}
 	case unwanted(m.claim) && o.class != messages.ClassUnanswered:
 		m.backlog.Fail(r.Offset, nil) // not a failure: it was told to give up, and did
@@ -95,8 +91,16 @@ func (m *Mailbox) finish(r *messages.Record) {
 	if !m.backlog.Finish(r.Offset) {
 		return // the backlog was thrown away meanwhile
 	}
+	if m.backlog.gate.Named {
+		m.unparked(r.Offset)
+	}
 	m.counters.Handled++
 	m.dequeued()
+}
+
+// unparked notes, to be told, that an operator's park of the record at offset has ended without anybody's word.
+func (m *Mailbox) unparked(offset int64) {
+	m.unsaid = append(m.unsaid, Report{Unparked: true, Offset: offset})
 }
 
 // giveUp ends the record without success, and counts that.
