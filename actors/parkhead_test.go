@@ -231,3 +231,84 @@ func TestParkHeadEndsAreTold(t *testing.T) {
 		})
 	}
 }
+
+// Whatever is decided about a record that was parked by name while it was in flight, but for giving it up, and whatever else
+// parks the partition: it is not delivered again, by the next owner neither.
+func TestParkHeadOutlastsOtherParks(t *testing.T) {
+	failure := messages.Failure{Offset: -1, Class: messages.ClassActorStopped}
+	for name, c := range map[string]struct {
+		verdict func(*asked)
+		later   func(r *rig)
+		reason  string
+	}{
+		"escalate": {verdict: func(a *asked) { a.judge(messages.Decision{Action: messages.ActionEscalate}); a.resume() }, reason: "by ann"},
+		"park":     {verdict: park, reason: "why"},
+		"retry":    {verdict: retry(0), reason: "by ann"},
+		"vacate":   {verdict: retry(0), later: func(r *rig) { r.box.Vacate("stopped") }, reason: "stopped"},
+		"noted": {verdict: retry(0), later: func(r *rig) {
+			r.box.Note(failure, messages.Decision{Action: messages.ActionPark, Reason: "stopped"})
+		}, reason: "stopped"},
+		"a message is parked for": {verdict: retry(0), later: func(r *rig) {
+			r.verdict = func(a *asked) {
+				a.judge(messages.Decision{Action: messages.ActionPark, Reason: "panicked"})
+				a.resume()
+			}
+			r.send("panic")
+		}, reason: "panicked"},
+		"a message escalates": {verdict: retry(0), later: func(r *rig) {
+			r.verdict = func(a *asked) { a.judge(messages.Decision{Action: messages.ActionEscalate}); a.resume() }
+			r.send("panic")
+		}, reason: "by ann"},
+	} {
+		bubbleOf(t, name, func(r *rig) {
+			release := make(chan struct{})
+			r.verdict = c.verdict
+			r.receive = func(ctx actor.Context) {
+				switch msg := ctx.Message().(type) {
+				case *messages.Record:
+					<-release
+					msg.Complete(errors.New("no"))
+				case string:
+					panic(msg)
+				}
+			}
+			r.withActor()
+			r.deliver(10)
+			if err := r.box.ParkHead(10, "by ann"); err != nil {
+				r.t.Fatal(err)
+			}
+			close(release)
+			synctest.Wait()
+			if c.later != nil {
+				c.later(r)
+				synctest.Wait()
+			}
+			time.Sleep(time.Hour)
+			if got, want := r.box.Progress(), (Progress{Next: 10, Attempt: 1, Parked: true, Reason: c.reason}); got != want {
+				r.t.Errorf("the next owner is told %+v, want %+v", got, want)
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if n := strings.Count(strings.Join(r.log, " "), ": 10/"); n != 1 {
+				r.t.Errorf("it was delivered %d times", n)
+			}
+		})
+	}
+}
+
+// Who is noted to escalate parks for the time until the consumer ends, and the next owner is not told of it.
+func TestNotedEscalation(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.verdict = retry(time.Hour)
+		r.handle = func(context.Context, *messages.Record) error { return errors.New("no") }
+		r.withHandler()
+		r.deliver(10)
+		r.box.Note(messages.Failure{Offset: -1, Class: messages.ClassHandler}, messages.Decision{Action: messages.ActionEscalate})
+		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Reason != "escalated" {
+			t.Errorf("%v %q", s.State, s.Reason)
+		}
+		if got := r.box.Progress(); got != (Progress{Next: 10, Attempt: 1}) {
+			t.Errorf("the next owner is told %+v", got)
+		}
+	})
+}

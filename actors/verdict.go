@@ -43,14 +43,12 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	case messages.ActionDeadLetter: // it has been written
 		m.passOver(f, &m.counters.DeadLettered)
 	case messages.ActionPark:
-		if m.park(d.Reason, failure.Class) {
-			m.backlog.gate.Stays = m.backlog.gate.Stays && f.Record != nil
+		if m.park(d.Reason, failure.Class) && f.Record == nil {
+			m.parkIsOurs()
 		}
 		m.vacant = m.vacant || m.hollow || f.Birth // to be taken up again, it needs an actor first
 	case messages.ActionEscalate:
-		if m.park("escalated", failure.Class) {
-			m.backlog.gate.Stays = false
-		}
+		m.parkEscalated(failure.Class)
 	}
 	if f.Record != nil {
 		switch d.Action {
@@ -103,8 +101,9 @@ func (m *Mailbox) passOver(f *Fault, count *int64) (gaveUp bool) {
 		m.greet, m.ungreeted, m.greeted, m.hooked = false, false, true, true
 	case m.hollow: // the Actor producer failed: there is nobody who could go on
 		m.vacant = true
-		m.park(f.text, f.Class)
-		m.backlog.gate.Stays = false
+		if m.park(f.text, f.Class) {
+			m.parkIsOurs()
+		}
 	}
 	return false
 }
@@ -115,13 +114,17 @@ func (m *Mailbox) Note(failure messages.Failure, d messages.Decision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remember(&failure, text, &d)
-	parks := d.Action == messages.ActionPark || d.Action == messages.ActionEscalate
-	if parks {
+	switch d.Action {
+	case messages.ActionPark:
 		m.park(d.Reason, failure.Class)
+	case messages.ActionEscalate:
+		m.parkEscalated(failure.Class)
+	default:
+		if d.Delay <= 0 {
+			return
+		}
 	}
-	if parks || d.Delay > 0 {
-		m.concede()
-	}
+	m.concede()
 }
 
 // lasting is a failure as status keeps it, with its error's text: asked once, and without the lock, it is user code. The
@@ -168,17 +171,33 @@ func (m *Mailbox) Park(reason string, class messages.Class) {
 }
 
 // park answers whether the gate is this park's. One that ends with the position, without anybody's word, does not take
-// the place of one that somebody must end: it would end that one, too.
+// the place of one that somebody must end: it would end that one, too. An operator's park of the record goes on under any other:
+//
+//  1. 10 is in flight, and an operator parks it by name, so that it is not delivered again if it fails.
+//  2. It fails, and the policy parks it for that, or its actor for another failure. The reason is the newer one.
+//  3. Whatever that other park would mean for the next owner, it is told of the operator's.
 func (m *Mailbox) park(reason string, class messages.Class) bool {
 	m.stopTimer()
 	if g := m.backlog.Gate(); g.Kind == Parked && !g.passes() && (Gate{Class: class}).passes() {
 		return false
 	}
 	m.set.Breaker.yield(m)
+	named := m.backlog.gate.Named
 	m.backlog.Park(reason, class)
+	m.backlog.gate.Named = named
 	m.parkBegins()
 	return true
 }
+
+// parkEscalated: the consumer ends, and the next owner tries again; unless an operator has said what becomes of the record.
+func (m *Mailbox) parkEscalated(class messages.Class) {
+	if !m.backlog.gate.Named && m.park("escalated", class) {
+		m.parkIsOurs()
+	}
+}
+
+// parkIsOurs: the next owner is not told of the park, which is not about the record; unless an operator's is under it.
+func (m *Mailbox) parkIsOurs() { m.backlog.gate.Stays = m.backlog.gate.Named }
 
 func (m *Mailbox) hold(d time.Duration) {
 	m.stopTimer()
