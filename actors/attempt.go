@@ -5,6 +5,7 @@ import "github.com/ottla-go/ottla/messages"
 // attempt is the record that is with the user.
 type attempt struct {
 	record    *messages.Record
+	openings  uint64 // of the breaker, when it began
 	probe     bool   // its success closes the breaker
 	limit     *limit // nil: it may take as long as it likes
 	returned  bool   // the handler, or Receive, has returned

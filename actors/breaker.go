@@ -52,7 +52,12 @@ func NewBreaker(tell func(Recovery)) *Breaker {
 }
 
 // Openings counts how often it was opened.
-func (b *Breaker) Openings() uint64 { return b.openings.Load() }
+func (b *Breaker) Openings() uint64 {
+	if b == nil {
+		return 0
+	}
+	return b.openings.Load()
+}
 
 // State is that of now.
 func (b *Breaker) State() BreakerState {
@@ -160,16 +165,16 @@ func (b *Breaker) wake() {
 	}
 }
 
-// trip opens it for m's head, which waits for pace, or keeps it open.
-func (b *Breaker) trip(m *Mailbox, pace time.Duration) {
+// trip opens it for m's head, which waits for pace, or keeps it open. Openings was that of when the attempt began.
+func (b *Breaker) trip(m *Mailbox, pace time.Duration, openings uint64) {
 	if b == nil {
 		return
 	}
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.circuit.trip(m, now, pace) {
-		b.openings.Add(1)
+	if b.circuit.trip(m, now, pace, openings) {
+		b.openings.Store(b.circuit.count)
 		b.opened.Store(true)
 	}
 	b.wakeAt(now)

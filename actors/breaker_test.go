@@ -234,7 +234,7 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			b.admit(probe)
 			time.Sleep(100 * time.Second)
-			b.trip(probe, 10*time.Second)
+			b.trip(probe, 10*time.Second, b.Openings())
 		}, 190 * time.Second},
 	} {
 		bubbleOf(t, name, func(r *rig) {
@@ -246,7 +246,7 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 				came = time.Since(began)
 				return nil
 			}
-			b.trip(probe, 10*time.Second)
+			b.trip(probe, 10*time.Second, b.Openings())
 			r.withHandler()
 			r.deliver(0)
 			c.act(b, probe)
@@ -257,4 +257,42 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call that began before an opening, and fails when that is over, is retried, and opens nothing.
+func TestBreakerAndOldFailures(t *testing.T) {
+	bubble(t, func(r *rig) {
+		b, other := NewBreaker(func(Recovery) {}), &Mailbox{}
+		r.set.Breaker = b
+		r.verdict = breaks
+		r.handle = func(_ context.Context, rec *messages.Record) error {
+			switch rec.Attempt {
+			case 0:
+				time.Sleep(30 * time.Second)
+				return errors.New("timeout")
+			case 1:
+				return errors.New("away again")
+			}
+			return nil
+		}
+		r.withHandler()
+		r.deliver(0)
+		b.trip(other, time.Second, b.Openings())
+		time.Sleep(5 * time.Second)
+		b.admit(other)
+		b.succeed(other)
+		time.Sleep(34 * time.Second)
+		synctest.Wait()
+		r.said("0/0")
+		if b.State().Open || b.Openings() != 1 {
+			t.Errorf("%+v, %d openings", b.State(), b.Openings())
+		}
+		time.Sleep(time.Second) // its next attempt has begun since
+		r.said("0/1")
+		if !b.State().Open || b.Openings() != 2 {
+			t.Errorf("%+v, %d openings", b.State(), b.Openings())
+		}
+		time.Sleep(time.Minute)
+		r.said("0/2")
+	})
 }

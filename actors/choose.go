@@ -202,6 +202,7 @@ func (m *Mailbox) chooseRecord() job {
 			return job{}
 		}
 	}
+	openings := m.set.Breaker.Openings() // first: an opening between the two must not count as known
 	passes, probe := m.set.Breaker.admit(m)
 	if !passes {
 		return job{}
@@ -210,7 +211,7 @@ func (m *Mailbox) chooseRecord() job {
 	t, _ := m.backlog.Take()
 	r := t.Record()
 	r.Fence = m.fence
-	m.attempt.record, m.attempt.probe = r, probe // the rest of it was cleared
+	m.attempt.record, m.attempt.probe, m.attempt.openings = r, probe, openings // the rest of it was cleared
 	m.bind(r)
 	m.delivered++
 	return job{kind: invokeRecord, message: r}

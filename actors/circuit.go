@@ -21,6 +21,7 @@ import "time"
 // is nobody's, too, whatever keeps it. Who is with its handler is not overdue: what it is at is what all wait for.
 type circuit struct {
 	open  bool
+	count uint64 // of openings
 	since time.Time
 	probe *Mailbox      // whose head is the probe; nil: nobody's
 	out   bool          // the probe is with its handler
@@ -40,12 +41,19 @@ func (c *circuit) anybodyAt() time.Time {
 	return c.until.Add(max(c.pace, overdue))
 }
 
-// trip notes a failure of who's head for which the breaker is to open, or to stay open. That of another head than the probe
-// has begun before it was opened, and says nothing new.
-func (c *circuit) trip(who *Mailbox, now time.Time, pace time.Duration) (opened bool) {
+// trip notes a failure of who's head for which the breaker is to open, or to stay open; count was that of the openings when
+// the attempt began. That of another head than the probe has begun before it was opened, and says nothing new; nor does one
+// that has begun before an opening which is over:
+//
+//  1. B's call hangs, at 0 s. A's fails at 1 s: the breaker opens.
+//  2. The probe succeeds at 5 s: it closes.
+//  3. B's call ends in its timeout at 30 s. What it called has been there again for 25 s.
+func (c *circuit) trip(who *Mailbox, now time.Time, pace time.Duration, count uint64) (opened bool) {
 	switch {
+	case !c.open && count != c.count:
+		return false
 	case !c.open:
-		*c = circuit{open: true, since: now, probe: who}
+		*c = circuit{open: true, count: c.count + 1, since: now, probe: who}
 		opened = true
 	case c.probe != who:
 		return false

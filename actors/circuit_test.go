@@ -13,12 +13,19 @@ type circuitTwin struct {
 	who   *Mailbox
 	pace  time.Duration
 	until time.Time
+	count uint64 // of openings
 }
 
-func (w *circuitTwin) trip(who *Mailbox, now time.Time, pace time.Duration) bool {
+func (w *circuitTwin) trip(who *Mailbox, now time.Time, pace time.Duration, count uint64) bool {
 	was := w.phase
+	if was == "" && count < w.count {
+		return false
+	}
+	if was == "" {
+		w.count++
+	}
 	if was == "" || was != "anybody" && w.who == who {
-		*w = circuitTwin{"waits for", who, pace, now.Add(pace)}
+		*w = circuitTwin{"waits for", who, pace, now.Add(pace), w.count}
 	}
 	return was == ""
 }
@@ -47,7 +54,7 @@ func (w *circuitTwin) admit(who *Mailbox, now time.Time) (ok, probe bool) {
 func (w *circuitTwin) succeed(who *Mailbox) bool {
 	closes := w.phase == "tries" && w.who == who
 	if closes {
-		*w = circuitTwin{}
+		*w = circuitTwin{count: w.count}
 	}
 	return closes
 }
@@ -81,7 +88,8 @@ func TestCircuitAgainstItsTwin(t *testing.T) {
 			switch event := rnd.IntN(7); event {
 			case 0:
 				story = append(story, "trip")
-				if got, want := c.trip(who, now, pace), w.trip(who, now, pace); got != want {
+				count := c.count - min(c.count, uint64(rnd.IntN(4)/3)) // it may have begun before the last opening
+				if got, want := c.trip(who, now, pace, count), w.trip(who, now, pace, count); got != want {
 					t.Fatalf("seed %d: opened %v, want %v: %v", seed, got, want, story)
 				}
 				delete(trying, who)
@@ -154,10 +162,10 @@ func TestCircuit(t *testing.T) {
 		}
 	}
 	step("closed", c.admits(a, now), true)
-	step("a opens it", c.trip(a, now, time.Minute), true)
+	step("a opens it", c.trip(a, now, time.Minute, 0), true)
 	step("the probe is let through when it comes", c.admits(a, now), true)
 	step("no other head is", c.admits(b, now.Add(time.Minute)), false)
-	step("b fails, too", c.trip(b, now, time.Second), false)
+	step("b fails, too", c.trip(b, now, time.Second, 0), false)
 	step("and changes nothing", c.admits(b, now.Add(2*time.Minute-1)), false)
 	step("unless the probe is overdue", c.admits(b, now.Add(2*time.Minute)), true)
 	step("and then it may still come", c.admits(a, now.Add(time.Hour)), true)
@@ -175,12 +183,14 @@ func TestCircuit(t *testing.T) {
 	step("b is tried", probe, true)
 	step("its success closes it", c.succeed(b), true)
 	step("closed", c.admits(a, now), true)
-	c.trip(a, now, time.Second)
+	step("what began before the opening does not open it again", c.trip(a, now, time.Second, 0) || c.open, false)
+	step("what began since does", c.trip(a, now, time.Second, 1), true)
 	step("a quick pace has a minute's grace", c.admits(b, now.Add(time.Minute+time.Second-1)), false)
 	step("then the probe is overdue", c.admits(b, now.Add(time.Minute+time.Second)), true)
 	_, probe = c.admit(b, now.Add(time.Minute+time.Second))
 	step("b is tried in its place", probe, true)
 	step("the old one is not", c.admits(a, now.Add(time.Hour)), false)
-	step("and has no say", c.yield(a) || c.abort(a, now) || c.succeed(a) || c.trip(a, now, 0), false)
+	step("and has no say", c.yield(a) || c.abort(a, now) || c.succeed(a) || c.trip(a, now, 0, 2), false)
 	step("b has", c.succeed(b), true)
+	step("openings", c.count, 2)
 }

@@ -98,7 +98,8 @@ type Fault struct {
 	Greet  bool // it was in Assigned
 	Birth  bool // it was in Started: there is no incarnation that could go on
 
-	text string
+	openings uint64 // of the breaker, when the attempt began
+	text     string
 }
 
 // NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.

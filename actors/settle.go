@@ -27,7 +27,7 @@ func (m *Mailbox) over() bool { return m.lost || m.abandoned || m.left }
 // settle draws the conclusion from an attempt. It needs the lock. A job of kind nothing means that there is nothing
 // more to do about it.
 func (m *Mailbox) settle() job {
-	r, o, probe := m.attempt.record, m.attempt.outcome, m.attempt.probe
+	r, o, probe, openings := m.attempt.record, m.attempt.outcome, m.attempt.probe, m.attempt.openings
 	m.attempt.clear()
 	switch {
 	case m.over():
@@ -64,7 +64,7 @@ func (m *Mailbox) settle() job {
 		m.push(false)
 		return reporting(Report{Farewell: o.err})
 	}
-	m.fault = &Fault{Record: r, Err: o.err, Class: o.class, text: o.text}
+	m.fault = &Fault{Record: r, Err: o.err, Class: o.class, openings: openings, text: o.text}
 	j := escalation(o.err, r)
 	j.rare.failed = r
 	return j

@@ -76,7 +76,7 @@ func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 	case d.Action != messages.ActionBreak:
 		b.abort(m)
 	default:
-		b.trip(m, d.Delay)
+		b.trip(m, d.Delay, f.openings)
 		if m.backlog.Gate().Kind == Parked || m.backlog.Paused() || m.backlog.Stopping() {
 			b.yield(m)
 		}
