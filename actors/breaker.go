@@ -15,9 +15,9 @@ import (
 // handler when it opens finishes. A partition that is assigned while it is open is held back as the others are.
 //
 // Mailboxes ask it under their lock, so it never calls them under its own. Those that it has refused it wakes in a timer's
-// goroutine. A nil Breaker is never open.
+// goroutine, which tells of its changes, too. A nil Breaker is never open.
 type Breaker struct {
-	tell func(Recovery) // must not block
+	tell func(BreakerChange)
 
 	opened   atomic.Bool // so that nobody takes the lock for a record while it is closed
 	openings atomic.Uint64
@@ -27,14 +27,18 @@ type Breaker struct {
 	refused map[*Mailbox]struct{}
 	timer   *time.Timer // of wake
 	wakes   time.Time   // when it does
-	closed  *Recovery   // to be told
+	untold  []BreakerChange
+	telling bool // somebody is at untold
 	ended   bool
 }
 
-// Recovery is the end of an opening.
-type Recovery struct {
-	Claim messages.Claim // whose head was the probe
-	Open  time.Duration
+// BreakerChange is an opening, or its end.
+type BreakerChange struct {
+	Opened   bool
+	Claim    messages.Claim    // whose head is, or was, the probe
+	Failure  messages.Failure  // that it has opened for
+	Decision messages.Decision // on that
+	Open     time.Duration     // at its end: for how long it was
 }
 
 // BreakerState is what a status shows.
@@ -46,8 +50,9 @@ type BreakerState struct {
 	Next  time.Time       // else: not before
 }
 
-// NewBreaker makes one that is closed, and that tells when it closes.
-func NewBreaker(tell func(Recovery)) *Breaker {
+// NewBreaker makes one that is closed. Each of its changes is told once, in their order and one at a time, a moment later
+// and from any goroutine; tell must not block.
+func NewBreaker(tell func(BreakerChange)) *Breaker {
 	return &Breaker{tell: tell, refused: map[*Mailbox]struct{}{}}
 }
 
@@ -124,7 +129,7 @@ func (b *Breaker) refuse(m *Mailbox, now time.Time) bool {
 // head is with its handler, its end says when.
 func (b *Breaker) wakeAt(now time.Time) {
 	at := now
-	if c := &b.circuit; c.open {
+	if c := &b.circuit; c.open && len(b.untold) == 0 {
 		if c.out || len(b.refused) == 0 {
 			return
 		}
@@ -148,34 +153,55 @@ func (b *Breaker) wake() {
 		return
 	}
 	b.timer = nil
-	closed := b.closed
-	b.closed = nil
 	wake := make([]*Mailbox, 0, len(b.refused))
 	for m := range b.refused {
 		wake = append(wake, m)
 	}
 	clear(b.refused)
+	b.tellAll()
 	b.mu.Unlock()
-	if closed != nil {
-		b.tell(*closed)
-	}
 	for _, m := range wake {
 		m.mu.Lock()
 		m.kick()
 	}
 }
 
-// trip opens it for m's head, which waits for pace, or keeps it open. Openings was that of when the attempt began.
-func (b *Breaker) trip(m *Mailbox, pace time.Duration, openings uint64) {
+// tellAll needs the lock, and is without it while it tells: who comes meanwhile leaves it to the one who is at it. Two at a
+// time could tell of an end before the opening.
+func (b *Breaker) tellAll() {
+	if b.telling {
+		return
+	}
+	b.telling = true
+	for len(b.untold) > 0 && !b.ended {
+		next := b.untold[0]
+		b.untold = b.untold[1:]
+		b.mu.Unlock()
+		b.tell(next)
+		b.mu.Lock()
+	}
+	b.telling = false
+}
+
+// say has c told.
+func (b *Breaker) say(c BreakerChange, now time.Time) {
+	b.untold = append(b.untold, c)
+	b.wakeAt(now)
+}
+
+// trip opens it for m's head, which waits for the delay that was decided, or keeps it open. Openings was that of when the
+// attempt began.
+func (b *Breaker) trip(m *Mailbox, failure messages.Failure, d messages.Decision, openings uint64) {
 	if b == nil {
 		return
 	}
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.circuit.trip(m, now, pace, openings) {
+	if b.circuit.trip(m, now, d.Delay, openings) {
 		b.openings.Store(b.circuit.count)
 		b.opened.Store(true)
+		b.say(BreakerChange{Opened: true, Claim: m.set.Claim, Failure: failure, Decision: d}, now)
 	}
 	b.wakeAt(now)
 }
@@ -190,21 +216,20 @@ func (b *Breaker) succeed(m *Mailbox) {
 		return
 	}
 	b.opened.Store(false)
-	b.closed = &Recovery{m.set.Claim, now.Sub(since)}
-	b.wakeAt(now)
+	b.say(BreakerChange{Claim: m.set.Claim, Open: now.Sub(since)}, now)
 }
 
 // yield: m's head will not come, if it is the probe and not with its handler.
 func (b *Breaker) yield(m *Mailbox) {
-	b.vacate(func(c *circuit, _ time.Time) bool { return c.yield(m) })
+	b.withdraw(func(c *circuit, _ time.Time) bool { return c.yield(m) })
 }
 
 // abort: m's probe was with its handler, and its end says nothing.
 func (b *Breaker) abort(m *Mailbox) {
-	b.vacate(func(c *circuit, now time.Time) bool { return c.abort(m, now) })
+	b.withdraw(func(c *circuit, now time.Time) bool { return c.abort(m, now) })
 }
 
-func (b *Breaker) vacate(by func(*circuit, time.Time) bool) {
+func (b *Breaker) withdraw(by func(*circuit, time.Time) bool) {
 	if b == nil || !b.opened.Load() {
 		return
 	}

@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,7 +106,7 @@ func TestBreakerVacancies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
-				b := NewBreaker(func(Recovery) {})
+				b := NewBreaker(func(BreakerChange) {})
 				r.set.Breaker = b
 				r.verdict = breaks
 				r.handle = fails
@@ -163,8 +165,8 @@ func TestBreakerAnswers(t *testing.T) {
 	for name, answer := range map[string]error{"success": nil, "seek": messages.SeekTo(5)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
-				var closed []Recovery
-				r.set.Breaker = NewBreaker(func(c Recovery) { closed = append(closed, c) })
+				var told []BreakerChange
+				r.set.Breaker = NewBreaker(func(c BreakerChange) { told = append(told, c) })
 				r.set.Seek = func(int64, uint64) {}
 				r.verdict = breaks
 				r.handle = func(_ context.Context, rec *messages.Record) error {
@@ -182,8 +184,9 @@ func TestBreakerAnswers(t *testing.T) {
 				r.set.Breaker.forget(neighbour)
 				time.Sleep(11 * time.Second)
 				synctest.Wait()
-				if r.set.Breaker.bars(neighbour) || len(closed) != 1 || closed[0] != (Recovery{r.set.Claim, 10 * time.Second}) {
-					t.Errorf("closed: %+v", closed)
+				if r.set.Breaker.bars(neighbour) || len(told) != 2 || !told[0].Opened || told[0].Claim != r.set.Claim ||
+					told[1].Opened || told[1].Claim != r.set.Claim || told[1].Open != 10*time.Second {
+					t.Errorf("told: %+v", told)
 				}
 			})
 		})
@@ -193,7 +196,7 @@ func TestBreakerAnswers(t *testing.T) {
 // A kept probe that is completed with success, and whose Receive panics then, has succeeded.
 func TestBreakerSuccessBeforeAPanic(t *testing.T) {
 	bubble(t, func(r *rig) {
-		r.set.Breaker = NewBreaker(func(Recovery) {})
+		r.set.Breaker = NewBreaker(func(BreakerChange) {})
 		r.verdict = breaks
 		r.receive = func(ctx actor.Context) {
 			if rec, ok := ctx.Message().(*messages.Record); ok {
@@ -234,11 +237,11 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			b.admit(probe)
 			time.Sleep(100 * time.Second)
-			b.trip(probe, 10*time.Second, b.Openings())
+			b.trip(probe, messages.Failure{}, messages.Decision{Delay: 10 * time.Second}, b.Openings())
 		}, 190 * time.Second},
 	} {
 		bubbleOf(t, name, func(r *rig) {
-			b, probe := NewBreaker(func(Recovery) {}), &Mailbox{}
+			b, probe := NewBreaker(func(BreakerChange) {}), &Mailbox{}
 			r.set.Breaker = b
 			began := time.Now()
 			var came time.Duration
@@ -246,7 +249,7 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 				came = time.Since(began)
 				return nil
 			}
-			b.trip(probe, 10*time.Second, b.Openings())
+			b.trip(probe, messages.Failure{}, messages.Decision{Delay: 10 * time.Second}, b.Openings())
 			r.withHandler()
 			r.deliver(0)
 			c.act(b, probe)
@@ -262,7 +265,7 @@ func TestBreakerWakesForAnOverdueProbe(t *testing.T) {
 // A call that began before an opening, and fails when that is over, is retried, and opens nothing.
 func TestBreakerAndOldFailures(t *testing.T) {
 	bubble(t, func(r *rig) {
-		b, other := NewBreaker(func(Recovery) {}), &Mailbox{}
+		b, other := NewBreaker(func(BreakerChange) {}), &Mailbox{}
 		r.set.Breaker = b
 		r.verdict = breaks
 		r.handle = func(_ context.Context, rec *messages.Record) error {
@@ -277,7 +280,7 @@ func TestBreakerAndOldFailures(t *testing.T) {
 		}
 		r.withHandler()
 		r.deliver(0)
-		b.trip(other, time.Second, b.Openings())
+		b.trip(other, messages.Failure{}, messages.Decision{Delay: time.Second}, b.Openings())
 		time.Sleep(5 * time.Second)
 		b.admit(other)
 		b.succeed(other)
@@ -295,4 +298,33 @@ func TestBreakerAndOldFailures(t *testing.T) {
 		time.Sleep(time.Minute)
 		r.said("0/2")
 	})
+}
+
+// Each change is told once, and in order, however many come before the first is told, or while it is.
+func TestBreakerTellsInOrder(t *testing.T) {
+	for name, slow := range map[string]time.Duration{"at once": 0, "slowly": time.Second} {
+		bubbleOf(t, name, func(r *rig) {
+			var told []string
+			b := NewBreaker(func(c BreakerChange) {
+				time.Sleep(slow)
+				told = append(told, fmt.Sprint(c.Claim.Sequence, c.Opened, c.Decision.Rule))
+			})
+			var want []string
+			for i := range uint64(5) {
+				m := &Mailbox{set: Settings{Claim: messages.Claim{Sequence: i}}}
+				b.trip(m, messages.Failure{}, messages.Decision{Rule: "r"}, b.Openings())
+				if i%2 == 0 {
+					time.Sleep(slow / 2)
+				}
+				b.admit(m)
+				b.succeed(m)
+				want = append(want, fmt.Sprint(i, true, "r"), fmt.Sprint(i, false, ""))
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if !slices.Equal(told, want) {
+				r.t.Errorf("told %v", told)
+			}
+		})
+	}
 }

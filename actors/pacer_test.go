@@ -162,7 +162,7 @@ func TestRateDoesNotDelayTheEnd(t *testing.T) {
 func TestRateAndBreaker(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.set.Rate = Rate{PerSecond: 0.01}
-		r.set.Breaker = NewBreaker(func(Recovery) {})
+		r.set.Breaker = NewBreaker(func(BreakerChange) {})
 		r.verdict = breaks
 		r.handle = func(_ context.Context, rec *messages.Record) error {
 			if rec.Attempt == 0 && rec.Offset == 0 {

@@ -30,7 +30,7 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 	}
 	m.fault = nil
 	m.remember(&failure, text, &d)
-	m.judged(f, d)
+	m.judged(f, failure, d)
 	switch d.Action {
 	case messages.ActionRetry:
 		m.counters.Retried++
@@ -66,7 +66,7 @@ func (m *Mailbox) Judge(f *Fault, failure messages.Failure, d messages.Decision)
 // judged tells the breaker what was decided. A probe that is decided about otherwise, or whose actor waits for something
 // else, is none any more; nor is one whose partition was parked or paused while it was with its handler, or that is being given
 // up.
-func (m *Mailbox) judged(f *Fault, d messages.Decision) {
+func (m *Mailbox) judged(f *Fault, failure messages.Failure, d messages.Decision) {
 	b := m.set.Breaker
 	switch {
 	case f.Record == nil:
@@ -76,7 +76,7 @@ func (m *Mailbox) judged(f *Fault, d messages.Decision) {
 	case d.Action != messages.ActionBreak:
 		b.abort(m)
 	default:
-		b.trip(m, d.Delay, f.openings)
+		b.trip(m, failure, d, f.openings)
 		if m.backlog.Gate().Kind == Parked || m.backlog.Paused() || m.backlog.Stopping() {
 			b.yield(m)
 		}

@@ -12,7 +12,15 @@ import (
 // newBreaker makes the one of an incarnation: the partitions of the next one are assigned anew, and it begins closed.
 func (s *supervisor) newBreaker() *actors.Breaker {
 	in := s.in
-	return actors.NewBreaker(func(r actors.Recovery) { in.post(func() { s.breakerClosed(r) }) })
+	return actors.NewBreaker(func(c actors.BreakerChange) { in.post(func() { s.breakerChanged(c) }) })
+}
+
+func (s *supervisor) breakerChanged(c actors.BreakerChange) {
+	if c.Opened {
+		s.breakerOpened(&c.Failure, c.Decision)
+		return
+	}
+	s.breakerClosed(c)
 }
 
 func (s *supervisor) breakerOpened(f *messages.Failure, d messages.Decision) {
@@ -21,7 +29,7 @@ func (s *supervisor) breakerOpened(f *messages.Failure, d messages.Decision) {
 	s.publish(&messages.BreakerOpened{Head: headOf(f), Rule: d.Rule})
 }
 
-func (s *supervisor) breakerClosed(r actors.Recovery) {
+func (s *supervisor) breakerClosed(r actors.BreakerChange) {
 	s.log.Info("the breaker is closed: a probe succeeded, all partitions go on",
 		slog.String("probe", r.Claim.String()), slog.Duration("open", r.Open))
 	s.publish(&messages.BreakerClosed{Claim: r.Claim, Open: r.Open})

@@ -145,7 +145,6 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	if d.Action == messages.ActionSkip && !c.leaving && p.comesAgain() {
 		d.Delay = max(d.Delay, time.Second)
 	}
-	openings := s.breaker.Openings()
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else {
@@ -172,10 +171,6 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 		s.resume(c, d.Action == messages.ActionRestart || d.Action == messages.ActionBreak && p.failure.Class == messages.ClassPanic)
 	}
 	switch d.Action {
-	case messages.ActionBreak:
-		if s.breaker.Openings() != openings {
-			s.breakerOpened(&p.failure, d)
-		}
 	case messages.ActionSkip:
 		if p.failure.Offset >= 0 {
 			s.publish(&messages.Skipped{Head: headOf(&p.failure), By: d.Rule})
