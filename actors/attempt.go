@@ -30,6 +30,10 @@ func (a *attempt) end() {
 	}
 }
 
+// waits: it was completed with an error, which is not decided about while the supervisor is at another one. User code is
+// not at it any more.
+func (a *attempt) waits() bool { return a.returned && a.answered }
+
 // clear writes no pointer that is nil already: during a collection each such write costs.
 func (a *attempt) clear() {
 	a.record = nil

@@ -22,7 +22,7 @@ func (m *Mailbox) Stuck() (s Stuck, ok bool) {
 		return Stuck{}, false
 	}
 	s = Stuck{Offset: -1, Since: m.lookedAt}
-	if r := m.attempt.record; r != nil {
+	if r := m.attempt.record; r != nil && !m.attempt.waits() {
 		s.Offset, s.Attempt, s.Kept = r.Offset, r.Attempt, m.attempt.returned
 	}
 	return s, true
@@ -41,7 +41,7 @@ type undertaking struct{ attempt, job uint64 }
 func (m *Mailbox) look(now time.Time) (since time.Time, open bool) {
 	var at undertaking
 	switch {
-	case m.attempt.record != nil:
+	case m.attempt.record != nil && !m.attempt.waits():
 		at.attempt = m.delivered
 	case m.doing == invokeSystem || m.doing == invokeLifecycle || m.doing == invokeControl:
 		at.job = m.jobs

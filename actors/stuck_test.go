@@ -277,3 +277,42 @@ func TestStacks(t *testing.T) {
 		t.Errorf("asked for one: %d", len(first))
 	}
 }
+
+// A kept record is not stuck when it has been completed: what keeps the partition then is the failure of its actor.
+func TestStuckIsNotCompleted(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.set.StuckAfter = time.Minute
+		var kept *messages.Record
+		r.verdict = wait // for longer than that: the policy has the actor wait
+		r.receive = func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *messages.Record:
+				msg.Keep()
+				kept = msg
+			case string:
+				panic(msg)
+			}
+		}
+		r.withActor()
+		r.deliver(0)
+		r.send("panic")
+		r.wantStuck(Stuck{})
+		began := time.Now()
+		time.Sleep(time.Minute)
+		r.wantStuck(Stuck{Kept: true, Since: began})
+		kept.Complete(errors.New("no"))
+		r.wantStuck(Stuck{})
+		time.Sleep(time.Hour)
+		r.wantStuck(Stuck{})
+		if s := r.box.Snapshot(); s.State != messages.StateBusy || !s.OpenSince.IsZero() {
+			t.Errorf("%v since %v", s.State, s.OpenSince)
+		}
+	})
+}
+
+// Where nothing runs, there is no stack to look for.
+func TestStacksOfNone(t *testing.T) {
+	if n := testing.AllocsPerRun(10, func() { Stacks() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
