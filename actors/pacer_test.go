@@ -177,13 +177,13 @@ func TestRateAndBreaker(t *testing.T) {
 		if s := r.set.Breaker.State(); !s.Open || s.Out || s.Probe == nil {
 			t.Errorf("%+v", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := r.set.Breaker.State(); !s.Open || s.Out || s.Probe != nil {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(30*time.Second - 1)
 		r.said("0/0")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.said("0/1")
 		if s := r.set.Breaker.State(); s.Open {
 			t.Errorf("%+v", s)
