@@ -40,7 +40,8 @@ var layers = []layer{
 
 var core = []string{
 	module + "/messages", module + "/actors", module + "/supervisor", module + "/consumer",
-	uuid, protoactor, sarama, "github.com/xdg-go/scram", "golang.org/x/net/proxy", "go.opentelemetry.io/otel",
+	uuid, protoactor, sarama, "github.com/xdg-go/scram", "golang.org/x/net/proxy", "golang.org/x/net/http/httpguts",
+	"go.opentelemetry.io/otel",
 }
 
 // saramaTrees may import sarama in their code and in their tests.
