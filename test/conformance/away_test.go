@@ -87,7 +87,7 @@ func TestTopicsDeletedForGood(t *testing.T) {
 	}
 	m.through(&cfg)
 	a := start(t, "a", cfg)
-	eventually(t, "it is being handled", func() bool { return gone.count() > 100 })
+	eventually(t, "both of its partitions are being handled", func() bool { return gone.next(0) > 20 && gone.next(1) > 20 })
 	k.remove(doomed)
 	if gone.count() == 2*each {
 		t.Fatal("all of it was handled before it was deleted")
