@@ -125,8 +125,8 @@ func argument(cmd *cli.Command) (string, error) {
 	return cmd.Args().First(), nil
 }
 
-// list is the command dlt list.
-func (x *tool) list(ctx context.Context, cmd *cli.Command) error {
+// chosen does something with the letters of the topic that the filter's flags choose.
+func (x *tool) chosen(cmd *cli.Command, do func(c *deadletters.Client, topic string, f deadletters.Filter) error) error {
 	topic, err := argument(cmd)
 	if err != nil {
 		return err
@@ -140,11 +140,18 @@ func (x *tool) list(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer c.Close()
+	return do(c, topic, f)
+}
+
+// list is the command dlt list.
+func (x *tool) list(ctx context.Context, cmd *cli.Command) error {
 	write := x.line
 	if cmd.Bool("json") {
 		write = x.object
 	}
-	return c.Read(ctx, topic, f, write)
+	return x.chosen(cmd, func(c *deadletters.Client, topic string, f deadletters.Filter) error {
+		return c.Read(ctx, topic, f, write)
+	})
 }
 
 // show is the command dlt show.
@@ -181,25 +188,14 @@ func (x *tool) show(ctx context.Context, cmd *cli.Command) error {
 
 // replay is the command dlt replay.
 func (x *tool) replay(ctx context.Context, cmd *cli.Command) error {
-	topic, err := argument(cmd)
-	if err != nil {
-		return err
-	}
-	f, err := filter(cmd, time.Now())
-	if err != nil {
-		return err
-	}
-	c, err := x.client(cmd)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	bar := newBar(x.err)
-	report, err := c.Replay(ctx, topic, deadletters.Replay{Filter: f, To: cmd.String("to"), Write: cmd.Bool("write"), Progress: bar.show})
-	bar.end()
-	said := x.report(report, cmd.Bool("write"))
-	if err != nil && cmd.Bool("write") {
-		return fmt.Errorf("%w\nwhat is reported above was written; run the same command again for the others", err)
-	}
-	return errors.Join(err, said)
+	return x.chosen(cmd, func(c *deadletters.Client, topic string, f deadletters.Filter) error {
+		bar := newBar(x.err)
+		report, err := c.Replay(ctx, topic, deadletters.Replay{Filter: f, To: cmd.String("to"), Write: cmd.Bool("write"), Progress: bar.show})
+		bar.end()
+		said := x.report(report, cmd.Bool("write"))
+		if err != nil && cmd.Bool("write") {
+			return fmt.Errorf("%w\nwhat is reported above was written; run the same command again for the others", err)
+		}
+		return errors.Join(err, said)
+	})
 }

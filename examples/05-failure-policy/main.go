@@ -63,29 +63,10 @@ const (
 func main() {
 	brokers := flag.String("brokers", "", "a real Kafka, as host:port[,…]; default: a broker in this process")
 	flag.Parse()
-	if err := onBrokers(demo.Addresses(*brokers)); err != nil {
+	if err := demo.OnBrokers(*brokers, int32(len(made)), demonstrate); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-// onBrokers chooses the brokers and the topic.
-func onBrokers(addrs []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
-	defer cancel()
-	if len(addrs) > 0 {
-		topic := fmt.Sprintf("orders-%d", time.Now().Unix())
-		if err := demo.CreateTopic(ctx, addrs, topic, int32(len(made))); err != nil {
-			return err
-		}
-		return demonstrate(ctx, addrs, topic)
-	}
-	addrs, end, err := demo.Broker("orders", int32(len(made)))
-	if err != nil {
-		return err
-	}
-	defer end()
-	return demonstrate(ctx, addrs, "orders")
 }
 
 func demonstrate(ctx context.Context, addrs []string, topic string) error {

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/consumer/deadletters"
@@ -91,29 +90,10 @@ func config(addrs []string, topic string, h consumer.Handler) consumer.Config {
 func main() {
 	brokers := flag.String("brokers", "", "a real Kafka, as host:port[,…]; default: a broker in this process")
 	flag.Parse()
-	if err := onBrokers(demo.Addresses(*brokers)); err != nil {
+	if err := demo.OnBrokers(*brokers, partitions, demonstrate); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-// onBrokers chooses the brokers and the topic.
-func onBrokers(addrs []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
-	defer cancel()
-	if len(addrs) > 0 {
-		topic := fmt.Sprintf("orders-%d", time.Now().Unix())
-		if err := demo.CreateTopic(ctx, addrs, topic, partitions); err != nil {
-			return err
-		}
-		return demonstrate(ctx, addrs, topic)
-	}
-	addrs, end, err := demo.Broker("orders", partitions)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return demonstrate(ctx, addrs, "orders")
 }
 
 func demonstrate(ctx context.Context, addrs []string, topic string) error {

@@ -23,6 +23,26 @@ func Broker(topic string, partitions int32) (addrs []string, end func(), err err
 	return c.ListenAddrs(), c.Close, nil
 }
 
+// OnBrokers runs a program for 50 s at most: on the brokers of a flag, in a topic that it makes there, or where the flag is
+// empty on a broker in this process, in the topic orders.
+func OnBrokers(list string, partitions int32, program func(ctx context.Context, addrs []string, topic string) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+	defer cancel()
+	if addrs := Addresses(list); len(addrs) > 0 {
+		topic := fmt.Sprintf("orders-%d", time.Now().Unix())
+		if err := CreateTopic(ctx, addrs, topic, partitions); err != nil {
+			return err
+		}
+		return program(ctx, addrs, topic)
+	}
+	addrs, end, err := Broker("orders", partitions)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return program(ctx, addrs, "orders")
+}
+
 // CreateTopic makes a topic on brokers that run already.
 func CreateTopic(ctx context.Context, addrs []string, topic string, partitions int32) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
