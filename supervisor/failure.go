@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -11,14 +12,6 @@ import (
 	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
-
-// pending is a failure that waits for a decision.
-type pending struct {
-	fault   *actors.Fault // nil: it did not come through the mailbox
-	failure messages.Failure
-	again   func()  // how to try again what is not the actor's: the start, the spawn
-	at      *repair // with again
-}
 
 // HandleFailure makes the supervisor its children's strategy. Every failure of a partition actor comes here,
 // whatever it was.
@@ -47,25 +40,11 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 		return
 	}
 	if s.set.Strategy != nil && !c.leaving {
-		c.pending = p
-		s.set.Strategy.HandleFailure(s.ctx.ActorSystem(), strategyView{s.in, s.ctx.Children, c, p}, child, rs, asError(reason), message)
+		c.pending = append(c.pending, p)
+		s.set.Strategy.HandleFailure(s.ctx.ActorSystem(), strategyView{s.in, s.ctx.Children, child, c, p}, child, rs, asError(reason), message)
 		return
 	}
 	s.decide(c, p)
-}
-
-// comesAgain: with nothing to give up, the same would fail again at once, and for ever: a start that is asked for again, an
-// actor that is made anew.
-func (p *pending) comesAgain() bool {
-	return p.fault == nil || p.fault.Record == nil && p.failure.Class == messages.ClassPanic
-}
-
-// record is the attempt that failed; nil when no record is concerned.
-func (p *pending) record() *messages.Record {
-	if p.fault == nil {
-		return nil
-	}
-	return p.fault.Record
 }
 
 func asError(reason any) error {
@@ -125,7 +104,7 @@ func (s *supervisor) claimFault(c *claim, failure messages.Failure, at *repair, 
 
 // carryOut does what was decided.
 func (s *supervisor) carryOut(c *claim, p *pending, d messages.Decision) {
-	c.pending = nil
+	c.pending = slices.DeleteFunc(c.pending, func(other *pending) bool { return other == p })
 	if d.Action == messages.ActionDeadLetter {
 		s.deadLetterThenSkip(c, p, d)
 		return

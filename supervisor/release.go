@@ -57,7 +57,7 @@ func (s *supervisor) giveUp(c *claim, reason messages.Reason, cause error, deadl
 // restart the actor in an hour. The next owner tries the record again. All else that an actor waits for does not
 // keep it from its end.
 func (s *supervisor) decideAtTheEnd(c *claim) {
-	if p := c.pending; p != nil {
+	for _, p := range c.undecided() {
 		s.carryOut(c, p, messages.Decision{Action: messages.ActionRetry, Rule: "strategy", Left: -1})
 	}
 }

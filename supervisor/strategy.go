@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/ottla-go/ottla/messages"
@@ -12,7 +14,8 @@ import (
 type strategyView struct {
 	in       inbox
 	children func() []*actor.PID
-	asked    *claim // about whose failure the strategy was asked
+	child    *actor.PID // about whose failure the strategy was asked
+	asked    *claim     // its
 	about    *pending
 }
 
@@ -22,7 +25,7 @@ func (v strategyView) Children() []*actor.PID { return v.children() }
 // EscalateFailure drains the consumer and then fails it.
 func (v strategyView) EscalateFailure(reason, _ any) {
 	v.in.post(func() {
-		if v.asked.pending == v.about {
+		if slices.Contains(v.asked.undecided(), v.about) {
 			v.in.s.carryOut(v.asked, v.about, byStrategy(messages.ActionEscalate))
 			return
 		}
@@ -68,17 +71,34 @@ func (v strategyView) each(pids []*actor.PID, action messages.Action, healthy fu
 		s := v.in.s
 		for _, pid := range pids {
 			c := s.byPID[pid.Id]
+			waiting := v.waiting(c)
 			switch {
-			case c == nil || c.leaving:
-			case c.pending == nil:
+			case c == nil && pid.Id == v.child.Id: // its actor has stopped since; its record waits for the decision all the same
+				c = v.asked
+				waiting = slices.DeleteFunc(v.waiting(c), func(p *pending) bool { return p != v.about })
+			case c != nil && !c.leaving && len(waiting) == 0:
 				healthy(c)
-			case action == messages.ActionPark && c.pending.fault != nil:
-				s.carryOut(c, c.pending, byStrategy(action))
-				c.mailbox.Vacate(stoppedByStrategy)
-				s.resume(c, true)
-			default:
-				s.carryOut(c, c.pending, byStrategy(action))
+			}
+			for _, p := range waiting {
+				s.carryOut(c, p, byStrategy(action))
+				if action == messages.ActionPark && p.fault != nil {
+					c.mailbox.Vacate(stoppedByStrategy)
+					s.resume(c, true)
+				}
 			}
 		}
 	})
+}
+
+// waiting are the failures of a claim that the view's directive is about: the one that the strategy was asked about, if that
+// still waits; else all that do.
+func (v strategyView) waiting(c *claim) []*pending {
+	if c == nil || c.leaving {
+		return nil
+	}
+	waiting := c.undecided()
+	if c == v.asked && slices.Contains(waiting, v.about) {
+		return []*pending{v.about}
+	}
+	return waiting
 }

@@ -1,0 +1,93 @@
+package supervisor_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/consumer/consumertest"
+	"github.com/ottla-go/ottla/messages"
+)
+
+// later is a plain strategy that makes up its mind about a record after a while, in a goroutine of its own.
+type later struct {
+	after  time.Duration
+	decide func(sup actor.Supervisor, child *actor.PID)
+}
+
+func (l later) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, _ any) {
+	time.AfterFunc(l.after, func() { l.decide(sup, child) })
+}
+
+func resumes(sup actor.Supervisor, child *actor.PID) { sup.ResumeChildren(child) }
+
+// An actor fails at its record and stops itself. That it is gone is another fault, which the default decides about: a fresh
+// actor after 10 s. A plain strategy that says 5 s later that the record is to be skipped is heard all the same.
+func TestADelayedDecisionOutlivesAnotherFault(t *testing.T) {
+	cfg := config{Strategy: later{5 * time.Second, resumes}, Actor: quitter(func(*messages.Record) error { return nil })}
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("bad", "good")
+		k.Advance(5 * time.Second)
+		expect(t, "skipped", p.Status().Counters.Skipped, 1)
+		expect(t, "committed", p.Committed(), 1)
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/1 1#0/2")
+		expect(t, "committed", p.Committed(), 2)
+	})
+}
+
+// A partition is parked, and its actor panics at a message. An operator has the head skipped meanwhile, and the store does not
+// answer: another fault, which the default decides about. That does not take from the strategy what it has not decided yet; its
+// actor would wait for ever.
+func TestADelayedDecisionOutlivesAFaultOfTheStore(t *testing.T) {
+	store := &consumertest.Store{}
+	store.Set("orders", 0, 0)
+	var got []any
+	cfg := config{Strategy: later{5 * time.Second, resumes}, Actor: func() actor.Actor { return &talker{&got} }}
+	cfg.Offsets.Store, cfg.Offsets.Start = store, earliest
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		if err := k.Pause("orders"); err != nil {
+			t.Fatal(err)
+		}
+		p := k.Assign("orders", 0)
+		p.Append("a", "b")
+		p.Send("panic")
+		store.Fence("orders", 0)
+		k.FailStarts(1, errOther)
+		if err := p.Skip(0); err == nil {
+			t.Error("a skip that is fenced was carried out")
+		}
+		k.Advance(time.Minute)
+		p.Send("hello")
+		expect(t, "got", fmt.Sprint(got), "[panic hello]")
+	})
+}
+
+// A decision as the first one above, when the fresh actor has the record already: it was about an attempt that is over. The store must not be
+// moved past a record that is being handled.
+func TestADelayedDecisionThatComesTooLate(t *testing.T) {
+	store := &consumertest.Store{}
+	store.Set("orders", 0, 0)
+	cfg := config{Strategy: later{15 * time.Second, resumes}}
+	cfg.Actor = quitter(func(r *messages.Record) error {
+		time.Sleep(10 * time.Second) // in the bubble
+		return store.Save(r)
+	})
+	cfg.Offsets.Store, cfg.Offsets.Start = store, earliest
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("bad", "good")
+		k.Advance(16 * time.Second)
+		expect(t, "deliveries", attempts(p), "0#0/1 0#1/2")
+		expect(t, "the store's position while the record is handled", store.Next("orders", 0), 0)
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/1 0#1/2 1#0/2")
+		expect(t, "the store's position", store.Next("orders", 0), 2)
+		n := p.Status().Counters
+		expect(t, "skipped", n.Skipped, 0)
+		expect(t, "handled", n.Handled, 2)
+	})
+}
