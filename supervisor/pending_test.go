@@ -91,3 +91,61 @@ func TestADelayedDecisionThatComesTooLate(t *testing.T) {
 		expect(t, "handled", n.Handled, 2)
 	})
 }
+
+// byPartition is an all-for-one strategy that stops all when partition 1 fails, and resumes partition 0.
+type byPartition struct{}
+
+func (byPartition) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, message any) {
+	if r, ok := message.(*messages.Record); ok && r.Partition == 1 {
+		sup.StopChildren(sup.Children()...)
+		return
+	}
+	sup.ResumeChildren(child)
+}
+
+// A record of partition 0 is being skipped, for which its store takes 20 s, and partition 1 fails: a strategy stops all
+// partitions for that. The skip is carried out all the same, and partition 0 is stopped when that is done: parked, its
+// incarnation gone, with the next record at its head.
+func TestAStopOfAllBesideASkip(t *testing.T) {
+	store := &ponderousStore{takes: 20 * time.Second}
+	store.Set("orders", 0, 0)
+	store.Set("orders", 1, 0)
+	made := map[int32]int{}
+	cfg := config{Strategy: byPartition{}, Actor: func() actor.Actor {
+		return actor.ReceiveFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *messages.Assigned:
+				made[m.Claim.Partition]++
+			case *messages.Record:
+				if string(m.Value) == "bad" {
+					m.Complete(errBoom)
+					return
+				}
+				m.Complete(store.Save(m))
+			}
+		})
+	}}
+	cfg.Offsets.Store, cfg.Offsets.Start = store, earliest
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p, other := k.Assign("orders", 0), k.Assign("orders", 1)
+		p.Append("bad", "good")
+		k.Advance(10 * time.Second)
+		other.Append("bad")
+		k.Advance(5 * time.Second)
+		expect(t, "the other's state", other.Status().State, messages.StateParked)
+		expect(t, "the store's position", store.Next("orders", 0), 0)
+		k.Advance(time.Minute)
+		s := p.Status()
+		expect(t, "the store's position", store.Next("orders", 0), 1)
+		expect(t, "skipped", s.Counters.Skipped, 1)
+		expect(t, "state", s.State, messages.StateParked)
+		expect(t, "head", s.Head, 1)
+		expect(t, "deliveries", attempts(p), "0#0/1")
+		if err := p.Retry(1); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "deliveries", attempts(p), "0#0/1 1#0/3")
+		expect(t, "actors that were greeted", made[0], 2)
+		expect(t, "the store's position", store.Next("orders", 0), 2)
+	})
+}

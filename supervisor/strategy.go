@@ -45,8 +45,10 @@ func (v strategyView) RestartChildren(pids ...*actor.PID) {
 // StopChildren parks.
 func (v strategyView) StopChildren(pids ...*actor.PID) {
 	v.each(pids, messages.ActionPark, func(c *claim) {
-		c.mailbox.Vacate(stoppedByStrategy)
-		v.in.s.resume(c, true)
+		v.in.s.whenDecided(c, func() { // else its head would stay, while the store is being moved past it
+			c.mailbox.Vacate(stoppedByStrategy)
+			v.in.s.resume(c, true)
+		})
 	})
 }
 
