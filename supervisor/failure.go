@@ -31,6 +31,7 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	}
 	if p.fault == nil { // a user's own child escalated through the partition actor
 		p.failure = s.faultOf(c, messages.ClassHandler, asError(reason))
+		s.suspend(c)
 	} else {
 		c.deciding = p.fault
 		p.failure = s.failureOf(c, p.fault)
@@ -145,7 +146,7 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 		s.tryAgain(c, p, d)
 	case p.fault.Record == nil: // the actor itself waits
 		s.resumeAfter(c, d.Delay, d.Action == messages.ActionRestart || p.failure.Class == messages.ClassPanic)
-	case c.actor.waits(): // a child has escalated meanwhile: the actor goes on when it is restarted for that
+	case c.actor.waits() || slices.ContainsFunc(c.pending, (*pending).ofChild): // a child has escalated meanwhile: the actor goes on when it is restarted for that
 	default: // the mailbox holds the head, the actor goes on at once
 		s.resume(c, d.Action == messages.ActionRestart || d.Action == messages.ActionBreak && p.failure.Class == messages.ClassPanic)
 	}
@@ -189,6 +190,21 @@ func (s *supervisor) tryAgain(c *claim, p *pending, d messages.Decision) {
 		return
 	}
 	s.repairAfter(p.at, d.Delay, p.again)
+}
+
+// suspend has the actor wait for what is decided about its child. It is suspended already, by protoactor, unless something else
+// was decided in that moment:
+//
+//  1. The actor's record fails, it is suspended, and the supervisor is asked.
+//  2. Its child fails and that is escalated: it is suspended once more, and the supervisor is asked.
+//  3. The first is decided. The actor is resumed, which ends both suspensions, and would go on with a child that does not
+//     answer until, after an hour perhaps, it is restarted for the second.
+//
+// What answers this is sent later, and by nobody else.
+func (s *supervisor) suspend(c *claim) {
+	if c.alive {
+		s.sendSystem(c.pid, &actor.SuspendMailbox{})
+	}
 }
 
 func (s *supervisor) resume(c *claim, restart bool) {

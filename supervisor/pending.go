@@ -15,6 +15,9 @@ type pending struct {
 	at      *repair // with again
 }
 
+// ofChild: a child of the partition's actor has failed, and that was escalated.
+func (p *pending) ofChild() bool { return p.fault == nil && p.again == nil }
+
 // over: what was asked about is not waited for any more; the actor was stopped or restarted meanwhile, and the record is, or
 // was, delivered again. Nothing may be given up for it then, and no store moved.
 func (p *pending) over(c *claim) bool { return p.fault != nil && c.mailbox.Fault() != p.fault }

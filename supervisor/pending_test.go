@@ -9,6 +9,7 @@ import (
 
 	"github.com/ottla-go/ottla/consumer/consumertest"
 	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 // later is a plain strategy that makes up its mind about a record after a while, in a goroutine of its own.
@@ -148,4 +149,61 @@ func TestAStopOfAllBesideASkip(t *testing.T) {
 		expect(t, "actors that were greeted", made[0], 2)
 		expect(t, "the store's position", store.Next("orders", 0), 2)
 	})
+}
+
+// A record fails, and while that is decided about, at 0 s, a child of its actor fails, whose strategy escalates: the child is
+// suspended until its parent is restarted, in a minute. The parent must not go on without it meanwhile:
+//
+//  1. The record fails: protoactor suspends the actor and asks.
+//  2. The child fails: the actor is suspended once more, and that is asked, too.
+//  3. The first is decided: Retry, in a second. The actor is resumed, which ends both suspensions.
+//  4. The second is decided: Restart, in a minute.
+func TestAChildThatEscalatesWhileARetryIsDecided(t *testing.T) {
+	var child *actor.PID
+	var sys *actor.ActorSystem
+	asked := 0
+	slow := supervisor.When("slow", func(f *messages.Failure) bool {
+		if f.Offset < 0 {
+			return false
+		}
+		if asked++; asked == 1 {
+			sys.Root.Send(child, "panic")
+			time.Sleep(time.Millisecond) // in the bubble: the child fails meanwhile
+		}
+		return true
+	})
+	for name, strategy := range map[string]actor.SupervisorStrategy{"policy": nil, "strategy": both{slow}} {
+		t.Run(name, func(t *testing.T) {
+			asked = 0
+			cfg := config{
+				Actor: func() actor.Actor {
+					return &picky{&nanny{SupervisorStrategy: actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.EscalateDirective })}, &child}
+				},
+				Policy:   supervisor.Policy{supervisor.On(slow, supervisor.Retry(every(time.Second))), supervisor.On(supervisor.Any(), supervisor.Restart(every(time.Minute)))},
+				Strategy: strategy,
+			}
+			if strategy != nil {
+				cfg.Policy = nil
+			}
+			consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+				sys = k.System()
+				p := k.Assign("orders", 0)
+				p.Append("bad", "good")
+				k.Advance(30 * time.Second)
+				expect(t, "deliveries while the child is suspended", attempts(p), "0#0/1")
+			})
+		})
+	}
+}
+
+// both skips a record at once, after slow has been asked, and restarts for a child after a minute.
+type both struct{ slow supervisor.Matcher }
+
+func (b both) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, message any) {
+	if _, ok := message.(*messages.Record); !ok {
+		time.AfterFunc(time.Minute, func() { sup.RestartChildren(child) })
+		return
+	}
+	supervisor.Policy{supervisor.On(b.slow, supervisor.Skip())}.Decide(messages.Failure{Offset: 0})
+	sup.ResumeChildren(child)
 }
