@@ -14,13 +14,18 @@ import (
 
 // stopState is how far the end has come, and what there is to say of it.
 type stopState struct {
-	err      error // why it has come, unless somebody has asked for it
-	left     bool  // nothing more is expected of the membership
-	closing  bool  // the link is being closed
-	crashed  bool  // code of our own has failed
-	killed   bool  // nothing was waited for
+	err      error         // why it has come, unless somebody has asked for it
+	left     bool          // nothing more is expected of the membership
+	closing  bool          // the link is being closed
+	over     chan struct{} // closed when it has been, and every goroutine has ended
+	said     bool          // the end was told
+	passed   bool          // the gate is open
+	tries    int           // of that
+	crashed  bool          // code of our own has failed
+	killed   bool          // nothing was waited for
 	cutLeave func()
 	hurry    *time.Timer // of cutLeave
+	last     *time.Timer // of the kill, after a crash
 	leave    error       // what the leave came to
 	stuck    []*stuckHandler
 	lacking  []string // partitions whose last offsets may be missing
@@ -88,16 +93,17 @@ func (s *supervisor) end(err error) {
 	if s.stop.closing {
 		return
 	}
-	s.stop.closing = true
+	s.stop.closing, s.stop.over = true, make(chan struct{})
 	s.phase = stopped
 	stopTimer(&s.stop.hurry)
+	stopTimer(&s.stop.last)
 	stopTimer(&s.rejoin)
 	stopTimer(&s.watching)
 	s.breaker.End()
 	if s.stop.err == nil {
 		s.stop.err = err
 	}
-	link, in := s.link, s.in
+	link, in, over := s.link, s.in, s.stop.over
 	go func() { // the last one: Ended is told when it is done
 		if link.Membership != nil {
 			s.attempt(link.Membership.Close)
@@ -105,11 +111,49 @@ func (s *supervisor) end(err error) {
 			s.attempt(link.Committer.Stop)
 		}
 		s.work.Wait()
+		close(over)
 		in.post(s.closed)
 	}()
 }
 
 func (s *supervisor) closed() {
+	if s.stop.passed {
+		return
+	}
+	s.stop.tries++
+	s.sayEnd()
+	above, isSupervisor := s.ctx.(actor.Supervisor)
+	if s.stop.err == nil || !s.set.Embedded || s.ctx.Parent() == nil || !isSupervisor {
+		s.sendSystem(s.self, openGate{stop: true})
+		s.stop.passed = true
+		return
+	}
+	var held bool
+	s.sendSystem(s.self, openGate{held: &held}) // the parent's directive may pass now
+	if !held {                                  // else it has decided before it was asked
+		s.kin.failure(s.self)
+		above.EscalateFailure(s.stop.err, nil)
+	}
+	s.stop.passed = true
+}
+
+// closeAgain is for an end in whose last moments something has failed: whoever waits for it would wait for ever.
+func (s *supervisor) closeAgain() {
+	select {
+	case <-s.stop.over:
+		if !s.stop.passed && s.stop.tries < 3 {
+			s.in.post(s.closed)
+		}
+	default: // it is still to come
+	}
+}
+
+// sayEnd tells what Run returns, once.
+func (s *supervisor) sayEnd() {
+	if s.stop.said {
+		return
+	}
+	s.stop.said = true
 	err := s.stop.result()
 	if err != nil {
 		s.log.Error("the consumer has ended", slog.Any("error", err))
@@ -118,16 +162,5 @@ func (s *supervisor) closed() {
 	}
 	if s.set.Ended != nil {
 		s.attempt(func() { s.set.Ended(err) })
-	}
-	above, isSupervisor := s.ctx.(actor.Supervisor)
-	if s.stop.err == nil || !s.set.Embedded || s.ctx.Parent() == nil || !isSupervisor {
-		s.sendSystem(s.self, openGate{stop: true})
-		return
-	}
-	var held bool
-	s.sendSystem(s.self, openGate{held: &held}) // the parent's directive may pass now
-	if !held {                                  // else it has decided before it was asked
-		s.kin.failure(s.self)
-		above.EscalateFailure(s.stop.err, nil)
 	}
 }

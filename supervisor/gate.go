@@ -34,6 +34,11 @@ type openGate struct {
 
 func newGate() *gate { return &gate{Mailbox: actor.Unbounded()()} }
 
+// RegisterHandlers puts an invoker around the supervisor.
+func (g *gate) RegisterHandlers(i actor.MessageInvoker, d actor.Dispatcher) {
+	g.Mailbox.RegisterHandlers(invoker{i, g.Mailbox}, dispatcher{d})
+}
+
 // PostUserMessage holds back a PoisonPill.
 func (g *gate) PostUserMessage(message any) {
 	if _, ok := message.(*actor.PoisonPill); ok {

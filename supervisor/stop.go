@@ -21,9 +21,14 @@ func (s *supervisor) drain(timeout time.Duration) {
 	s.log.Info("draining", slog.Duration("timeout", timeout), slog.Int("claims", len(s.claims)))
 	deadline := time.Now().Add(timeout)
 	clear(s.waiting) // not begun: Leave tells Revoked for them
+	s.leave(timeout) // first: should a claim fail here, the group is left all the same
 	for _, c := range s.claims {
 		s.giveUp(c, messages.ReasonShutdown, messages.ErrStopped, deadline)
 	}
+}
+
+// leave leaves the group, which waits for what is still owned, but not for ever.
+func (s *supervisor) leave(timeout time.Duration) {
 	ctx, cut := context.WithCancelCause(context.Background())
 	s.stop.cutLeave = func() { cut(errHurried) }
 	s.background(func() func() {

@@ -123,15 +123,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 }
 
 func (s *supervisor) started(ctx actor.Context) {
-	s.self = ctx.Self()
-	s.log = s.set.Logger.With(slog.String("group", s.set.Group))
-	s.budget = actors.NewBudget(s.set.TotalBytes)
-	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
-	s.current, s.waiting = map[partitionID]*claim{}, map[partitionID]messages.Claim{}
-	s.subscribers = map[string]*actor.PID{}
-	s.pauses = pauses{}
-	s.in = inbox{s, ctx.ActorSystem(), s.self, epochs.Add(1)}
-	s.breaker = s.newBreaker()
+	s.prepare(ctx)
 	link, err := s.set.Connect(s.in)
 	if err != nil {
 		s.end(fmt.Errorf("ottla: cannot start: %w", err))
@@ -141,7 +133,34 @@ func (s *supervisor) started(ctx actor.Context) {
 	s.join()
 }
 
-// crashed is for faults of our own code, which tests have not found.
+// prepare makes what an incarnation needs to say that it cannot start.
+func (s *supervisor) prepare(ctx actor.Context) {
+	s.self = ctx.Self()
+	s.log = s.set.Logger.With(slog.String("group", s.set.Group))
+	s.budget = actors.NewBudget(s.set.TotalBytes)
+	s.claims, s.byPID = map[uint64]*claim{}, map[string]*claim{}
+	s.current, s.waiting = map[partitionID]*claim{}, map[partitionID]messages.Claim{}
+	s.subscribers = map[string]*actor.PID{}
+	s.pauses = pauses{}
+	s.in = inbox{s, ctx.ActorSystem(), s.self, epochs.Add(1)}
+	s.breaker = s.newBreaker()
+}
+
+// fell is crashed, for what has struck outside of Receive: also before it has ever been called.
+func (s *supervisor) fell(ctx actor.Context, reason any, stack []byte) {
+	if s.ctx == nil {
+		s.ctx = ctx
+	}
+	if s.self == nil {
+		s.prepare(ctx)
+	}
+	s.crashed(reason, stack)
+}
+
+// crashed is for faults of our own code, which tests have not found, and of the application's that runs in our turn. What was
+// begun may have been left in the middle, or an answer be lost that something waits for: that of a flush, or of the leave. So a
+// drain is begun, or goes on, but for a time only: then, and at once where there is nothing more to leave, a kill ends what is
+// left.
 func (s *supervisor) crashed(reason any, stack []byte) {
 	err := fmt.Errorf("ottla: the supervisor failed: %v", reason)
 	if s.log != nil {
@@ -153,10 +172,14 @@ func (s *supervisor) crashed(reason any, stack []byte) {
 	again := s.stop.crashed
 	s.stop.crashed = true
 	switch {
+	case s.phase == stopped:
+		s.closeAgain()
 	case s.link.Membership == nil: // it was never connected
 		s.end(nil)
-	case again || !s.attempt(func() { s.drain(0) }):
+	case again || s.stop.left || !s.attempt(func() { s.drain(0) }):
 		s.kill()
+	default:
+		s.after(&s.stop.last, s.set.DrainTimeout+s.leaving(), s.kill)
 	}
 }
 
@@ -171,19 +194,29 @@ func (s *supervisor) attempt(do func()) (ok bool) {
 	return true
 }
 
+// fallen is what recover has answered, to a function that did not return.
+func fallen(reason any) any {
+	if reason == nil {
+		return messages.Goexit
+	}
+	return reason
+}
+
 // background runs a blocking piece of work and posts what it answers.
 func (s *supervisor) background(work func() (then func())) {
 	in := s.in
 	s.work.Go(func() {
+		returned := false
 		defer func() {
-			if r := recover(); r != nil {
-				stack := debug.Stack()
-				in.post(func() { s.crashed(r, stack) })
+			if !returned {
+				reason, stack := fallen(recover()), debug.Stack()
+				in.post(func() { s.crashed(reason, stack) })
 			}
 		}()
 		if then := work(); then != nil {
 			in.post(then)
 		}
+		returned = true
 	})
 }
 
