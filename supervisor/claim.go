@@ -100,13 +100,22 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Breaker: s.breaker, Each: s.set.Each,
 		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout, StuckAfter: s.set.StuckAfter, Rate: s.set.Rate,
-		Wake: func() { source.Wake(mc) },
+		Wake: func() {
+			defer in.caught()
+			source.Wake(mc)
+		},
 		Tell: func(r actors.Report) { in.post(func() { s.reported(c, r) }) },
 	}
 	if !s.set.StoreAlone {
-		set.Commit = c.commits.Commit
+		set.Commit = func(p actors.Progress, urgent bool, done func(error)) {
+			defer in.caught()
+			c.commits.Commit(p, urgent, done)
+		}
 	}
-	set.Reopen = func(offset int64, seek uint64) { source.Seek(mc, offset, seek) }
+	set.Reopen = func(offset int64, seek uint64) {
+		defer in.caught()
+		source.Seek(mc, offset, seek)
+	}
 	if s.set.Store {
 		set.Seek = set.Reopen
 	}

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -25,6 +26,15 @@ type inbox struct {
 
 // post runs do in the supervisor's own turn.
 func (b inbox) post(do func()) { b.sys.Root.Send(b.self, &told{b.epoch, do}) }
+
+// caught is deferred where a mailbox calls a seam. It may hold its lock, and without it nobody could end the claim: a panic
+// must not go through it.
+func (b inbox) caught() {
+	if r := recover(); r != nil {
+		stack := debug.Stack()
+		b.post(func() { b.s.crashed(r, stack) })
+	}
+}
 
 func (b inbox) Joined(member string, generation int32) {
 	b.post(func() { b.s.joined(member, generation) })
