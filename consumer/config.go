@@ -10,8 +10,8 @@ import (
 	"github.com/ottla-go/ottla/supervisor"
 )
 
-// Config is everything a consumer needs. Brokers, Group, Topics, and one of Handler and Actor are required; the
-// zero value of every other field is the default that its comment names. It is read once, when the consumer
+// Config is everything a consumer needs. Brokers, Group, Topics or PerTopic, and one of Handler and Actor for each topic are
+// required; the zero value of every other field is the default that its comment names. It is read once, when the consumer
 // is made: change it before, and copy it freely.
 type Config struct {
 	// Brokers are where to ask first, as host:port. The others are learned from them.
@@ -21,8 +21,12 @@ type Config struct {
 	// Topics are what is consumed. A topic that does not exist is waited for, with a notice in the log and in
 	// readiness; asking for it does not create it.
 	Topics []string
+	// PerTopic has what is different for some topics: their handler or actor, hooks, policy, timeouts and rate. A field of a Topic
+	// that is zero is inherited from here. Its keys are consumed, too, whether or not Topics has them. Default: none.
+	PerTopic map[string]Topic
 
-	// Handler is called for each record. Exactly one of Handler and Actor is given.
+	// Handler is called for each record. Exactly one of Handler and Actor is given, or none where every topic has its own in
+	// PerTopic.
 	Handler Handler
 	// Actor makes the actor of one partition, once per incarnation. It receives each *messages.Record as a message
 	// and answers it with Record.Complete; and *messages.Assigned before the first record, *messages.Revoked and

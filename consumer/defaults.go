@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/ottla-go/ottla/supervisor"
@@ -27,7 +28,7 @@ const (
 )
 
 // WithDefaults is a copy with every zero field replaced by its default: the configuration that holds. A Policy
-// stays nil beside a Strategy.
+// stays nil beside a Strategy, and the fields of PerTopic stay as they are: zero means inherited.
 func (c Config) WithDefaults() Config {
 	set(&c.Backlog.Records, defaultRecords)
 	set(&c.Backlog.Bytes, defaultBytes)
@@ -45,6 +46,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.SessionTimeout, defaultSession)
 	set(&c.RebalanceTimeout, defaultRebalance)
 	set(&c.HeartbeatInterval, defaultHeartbeat)
+	c.PerTopic = maps.Clone(c.PerTopic) // what the caller does to his map later is not ours
 	if len(c.Balance) == 0 {
 		c.Balance = []Balance{CooperativeSticky}
 	}

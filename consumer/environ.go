@@ -17,8 +17,8 @@ import (
 
 // ConfigFromEnv reads a configuration from environment variables; os.Getenv is a getenv, a closure gives the names
 // a prefix, a map's look-up gives a test its values. A variable that is blank counts as not set, and leaves its
-// field zero, which means its default; white space around a value is not part of it, but for a password. Topics, and
-// Handler or Actor, are for the program to set.
+// field zero, which means its default; white space around a value is not part of it, but for a password. Topics or
+// PerTopic, and Handler or Actor, are for the program to set.
 //
 //	KAFKA_BROKER_ADDRESSES   host:port,host:port,…                            Brokers
 //	KAFKA_GROUP_ID           the consumer group                               Group

@@ -3,8 +3,10 @@ package consumer_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ottla-go/ottla/consumer"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 type Order struct {
@@ -41,6 +43,35 @@ func ExampleConfig_Validate() {
 	// ottla: Config.Brokers[0] = "kafka": it is no address: give host:port, for example "localhost:9092"
 	// ottla: Config.Group = "": there is no group: name the consumer group
 	// ottla: Config.Backlog.Records = -1: it is below 1: use 1 or more, or 0 for the default
+}
+
+// One consumer, two topics that are not alike: for payments the order matters, so that nothing may be passed over, and a call
+// may take its time. What a Topic does not say is inherited; its key is subscribed to.
+func ExampleTopic() {
+	cfg := consumer.Config{
+		Brokers: []string{"localhost:9092"}, Group: "shop", Topics: []string{"clicks"},
+		Handler: consumer.JSON(charge),
+		Policy: supervisor.Policy{
+			supervisor.On(supervisor.Decode(), supervisor.Skip()),
+			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Quick()).Times(5), supervisor.DeadLetter("clicks.dlt")),
+		},
+		HandlerTimeout: time.Second,
+		PerTopic: map[string]consumer.Topic{
+			"payments": {
+				Policy: supervisor.Policy{
+					supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Quick()).Times(5), supervisor.Park("order is needed")),
+				},
+				HandlerTimeout: time.Minute,
+			},
+		},
+	}
+	fmt.Println(cfg.Validate())
+
+	cfg.PerTopic["refunds"] = consumer.Topic{Policy: supervisor.Policy{supervisor.On(supervisor.Topic("refund"), supervisor.Skip())}}
+	fmt.Println(cfg.Validate())
+	// Output:
+	// <nil>
+	// ottla: Config.PerTopic["refunds"].Policy: policy rule 1 (topic refund): Topic(["refund"]) matches nothing, because the policy is for "refunds" alone: correct the name, or remove the rule
 }
 
 // In a program the argument is os.Getenv.

@@ -64,3 +64,5 @@ type Hooks struct {
 	// write nothing. A panic in it is reported and costs nothing.
 	Lost func(messages.Lost)
 }
+
+func (h Hooks) any() bool { return h.Assigned != nil || h.Revoked != nil || h.Lost != nil }

@@ -28,13 +28,25 @@ func kafkaSettings(c Config) (supervisor.Settings, error) {
 	for _, w := range c.Warnings() {
 		c.Logger.Warn(w)
 	}
-	if c.Strategy == nil {
-		for line := range strings.Lines(c.Policy.Explain()) {
-			c.Logger.Info("failure policy", slog.String("rule", strings.TrimSpace(line)))
-		}
-	}
+	c.explain()
 	set.Connect = func(inbox supervisor.Inbox) (supervisor.Link, error) { return connect(c, dialing, inbox) }
 	return set, nil
+}
+
+// explain tells the log what failures mean.
+func (c Config) explain() {
+	if c.Strategy != nil {
+		return
+	}
+	for _, p := range c.policies() {
+		log := c.Logger
+		if p.topic != "" {
+			log = log.With(slog.String("topic", p.topic))
+		}
+		for line := range strings.Lines(p.policy.Explain()) {
+			log.Info("failure policy", slog.String("rule", strings.TrimSpace(line)))
+		}
+	}
 }
 
 // connect makes the link of one incarnation of the supervisor. Nobody is asked yet.
@@ -60,7 +72,7 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 		Store: c.Offsets.Store, AlsoToKafka: c.Offsets.AlsoToKafka, Version: dialing.Version, Logger: c.Logger,
 	})
 	group := member.New(member.Options{
-		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Strategies: strategies(c.Balance),
+		Group: c.Group, InstanceID: c.InstanceID, Topics: c.subscribed(), Strategies: strategies(c.Balance),
 		SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout, HeartbeatInterval: c.HeartbeatInterval,
 		Cluster: cluster, Coordinator: coordinator,
 		TLS: dialing.Net.TLS.Enable, Logger: c.Logger,
@@ -72,15 +84,15 @@ func connect(c Config, dialing *sarama.Config, inbox supervisor.Inbox) (supervis
 	}, nil
 }
 
-// deadLetterTopics puts the look whether the policy's topics are there before the membership.
+// deadLetterTopics puts the look whether the policies' topics are there before the membership.
 func (c Config) deadLetterTopics(group supervisor.Membership, cluster *conn.Cluster, letters *deadletter.Writer, notices *notices) supervisor.Membership {
-	topics := deadletter.Topics{Targets: c.Policy.Targets(), Cluster: cluster, Notice: notices.ofDeadLetters}
+	topics := deadletter.Topics{Targets: c.targets(), Cluster: cluster, Notice: notices.ofDeadLetters}
 	if c.DeadLetters != nil || len(topics.Targets) == 0 {
 		return group
 	}
 	if c.CreateDeadLetterTopics {
 		topics.Create = func(ctx context.Context, missing []string) error {
-			return letters.Create(ctx, cluster, c.Topics, missing)
+			return letters.Create(ctx, cluster, c.subscribed(), missing)
 		}
 	}
 	return deadletter.NewGate(group, topics, notices)

@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/ottla-go/ottla/actors"
@@ -31,14 +33,21 @@ func (l Limit) rate() actors.Rate {
 	return actors.Rate{PerSecond: l.PerSecond, Burst: l.Burst}
 }
 
-func (f *faults) rate(l Limit) {
+func (f *faults) rates(c Config) {
+	f.rate("Limit", c.Limit)
+	for _, name := range slices.Sorted(maps.Keys(c.PerTopic)) {
+		f.rate(perTopic(name)+".Limit", c.PerTopic[name].Limit)
+	}
+}
+
+func (f *faults) rate(field string, l Limit) {
 	if l.PerSecond != 0 && !(l.PerSecond >= fewestPerSecond && l.PerSecond <= mostPerSecond) { // NaN, too
-		f.add("Limit.PerSecond", fmt.Sprint(l.PerSecond), "it is out of range", fmt.Sprintf("use 0.00001 to %v, or 0 for no limit", float64(mostPerSecond)))
+		f.add(field+".PerSecond", fmt.Sprint(l.PerSecond), "it is out of range", fmt.Sprintf("use 0.00001 to %v, or 0 for no limit", float64(mostPerSecond)))
 	}
 	switch {
 	case l.Burst < 0:
-		f.add("Limit.Burst", strconv.Itoa(l.Burst), "it is below 1", "use 1 or more, or 0 for the default")
+		f.add(field+".Burst", strconv.Itoa(l.Burst), "it is below 1", "use 1 or more, or 0 for the default")
 	case l.Burst > 0 && l.PerSecond == 0:
-		f.add("Limit.Burst", strconv.Itoa(l.Burst), "there is no rate, so it has no effect", "set Limit.PerSecond, or remove it")
+		f.add(field+".Burst", strconv.Itoa(l.Burst), "there is no rate, so it has no effect", "set "+field+".PerSecond, or remove it")
 	}
 }

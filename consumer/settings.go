@@ -23,7 +23,8 @@ func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be im
 			if len(c.Brokers) == 0 {
 				c.Brokers = []string{"127.0.0.1:9092"}
 			}
-			if len(c.Topics) == 0 {
+			// Any topic can be assigned, unless none but those of PerTopic have a handler.
+			if len(c.Topics) == 0 && (len(c.PerTopic) == 0 || c.Handler != nil || c.Actor != nil) {
 				c.Topics, anything = append([]string{"any"}, c.Policy.Topics()...), true
 			}
 		}
@@ -40,22 +41,36 @@ func init() { //nolint:gochecknoinits // the test kit needs it, and cannot be im
 
 // settings are the supervisor's; c is valid and has its defaults.
 func settings(c Config) supervisor.Settings {
+	each := make(map[string]*supervisor.Handling, len(c.PerTopic))
+	for name := range c.PerTopic {
+		h := c.topic(name).handling()
+		each[name] = &h
+	}
+	rest := c.topic("") // no topic has this name
 	return supervisor.Settings{
 		Group:    c.Group,
-		Topics:   c.Topics,
-		Handler:  c.Handler,
-		Producer: c.Actor,
-		Hooks:    actors.Hooks{Assigned: c.Hooks.Assigned, Revoked: c.Hooks.Revoked, Lost: c.Hooks.Lost},
-		Policy:   c.Policy, Strategy: c.Strategy, DeadLetters: c.DeadLetters,
+		Topics:   c.subscribed(),
+		Handling: rest.handling(), PerTopic: each,
+		Strategy: c.Strategy, DeadLetters: c.DeadLetters,
 		Records: c.Backlog.Records, Bytes: c.Backlog.Bytes, TotalBytes: c.Backlog.TotalBytes,
 		ShedAfter:    c.Backlog.ShedAfter,
 		Each:         c.Commit.Mode == CommitEach,
 		Store:        c.Offsets.Store != nil,
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,
-		DrainTimeout: c.DrainTimeout, HandlerTimeout: c.HandlerTimeout, StuckAfter: c.StuckAfter, Rate: c.Limit.rate(),
-		Reserve: reserve(c.HeartbeatInterval, c.RebalanceTimeout),
-		Logger:  c.Logger, LogContents: c.LogContents,
+		DrainTimeout: c.DrainTimeout,
+		Reserve:      reserve(c.HeartbeatInterval, c.RebalanceTimeout),
+		Logger:       c.Logger, LogContents: c.LogContents,
 		Random: rand.Float64,
+	}
+}
+
+// handling is the supervisor's; t has all that it inherits.
+func (t Topic) handling() supervisor.Handling {
+	return supervisor.Handling{
+		Handler: t.Handler, Producer: t.Actor,
+		Hooks:          actors.Hooks{Assigned: t.Hooks.Assigned, Revoked: t.Hooks.Revoked, Lost: t.Hooks.Lost},
+		HandlerTimeout: t.HandlerTimeout, StuckAfter: t.StuckAfter,
+		Policy: t.Policy, Rate: t.Limit.rate(),
 	}
 }
 

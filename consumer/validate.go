@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
-
-	"github.com/ottla-go/ottla/messages"
 )
 
 // Validate reports everything that is wrong, joined into one error: each fault names the field, its value and
@@ -21,13 +18,13 @@ func (c Config) Validate() error {
 	f := &faults{}
 	f.brokers(c.Brokers)
 	f.group(c.Group)
-	f.topics(c.Topics)
-	f.handler(c)
-	f.policy(c)
+	f.topics(c)
+	f.handlers(c)
+	f.policies(c)
 	full := c.WithDefaults()
 	f.limits(full)
 	f.choices(full)
-	f.rate(c.Limit)
+	f.rates(c)
 	f.offsets(c)
 	f.commit(c)
 	if c.InstanceID != "" && !legalName(c.InstanceID) {
@@ -50,67 +47,6 @@ func fault(field, value, problem, remedy string) error {
 	return fmt.Errorf("ottla: Config.%s = %s: %s: %s", field, value, problem, remedy)
 }
 
-func (f *faults) handler(c Config) {
-	switch {
-	case c.Handler == nil && c.Actor == nil:
-		f.add("Handler", "nil", "nobody handles the records", "set Handler or Actor")
-	case c.Handler != nil && c.Actor != nil:
-		f.add("Handler", "func", "Actor is given too", "remove one of both")
-	}
-	hooks := c.Hooks.Assigned != nil || c.Hooks.Revoked != nil || c.Hooks.Lost != nil
-	if hooks && c.Actor != nil {
-		f.add("Hooks", "func", "with an Actor they have no effect", "remove them: the actor receives *messages.Assigned, *messages.Revoked and *messages.Lost")
-	}
-}
-
-func (f *faults) policy(c Config) {
-	if c.Policy != nil && c.Strategy != nil {
-		f.add("Strategy", fmt.Sprintf("%T", c.Strategy), "Policy is given too", "remove one of both")
-	}
-	if err := c.Policy.Validate(); err != nil {
-		f.list = append(f.list, err) // names rule, value and remedy, a line each
-	}
-	for _, topic := range c.Policy.Topics() {
-		if topic != "" && !slices.Contains(c.Topics, topic) {
-			f.add("Policy", fmt.Sprintf("Topic(%q)", topic), fmt.Sprintf("Topics, which are %q, do not have it, so that its rule never applies", c.Topics), "correct the name, or add the topic to Topics")
-		}
-	}
-	_, advances := c.Offsets.Store.(Advancer)
-	for _, action := range []messages.Action{messages.ActionSkip, messages.ActionDeadLetter} {
-		if c.Offsets.Store != nil && !advances && c.Policy.Uses(action) {
-			f.add("Policy", action.String(), fmt.Sprintf("Offsets.Store (%T) has no method Advance, so it would never learn of a record that was given up", c.Offsets.Store),
-				"add the method of consumer.Advancer to the store, or use Park in its place")
-		}
-	}
-	f.deadLetters(c)
-}
-
-// topicName is what Kafka accepts, but for "." and "..".
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
-
-func (f *faults) deadLetters(c Config) {
-	targets := c.Policy.Targets()
-	if c.DeadLetters != nil {
-		if c.CreateDeadLetterTopics {
-			f.add("CreateDeadLetterTopics", "true", "DeadLetters is given, which writes elsewhere", "remove one of both")
-		}
-		return // what a place is called is its own affair
-	}
-	for _, to := range targets {
-		value := fmt.Sprintf("DeadLetter(%q)", to)
-		switch {
-		case to == "": // Policy.Validate has said so
-		case !topicName.MatchString(to) || to == "." || to == "..":
-			f.add("Policy", value, "that is no name of a topic", "use letters, digits, '.', '_' and '-', 249 of them at most")
-		case slices.Contains(c.Topics, to):
-			f.add("Policy", value, "it is one of Topics, too, so that the record would come back at once, for ever", "name another topic")
-		}
-	}
-	if c.CreateDeadLetterTopics && len(targets) == 0 {
-		f.add("CreateDeadLetterTopics", "true", "Policy dead-letters nothing", "remove it, or add a DeadLetter step")
-	}
-}
-
 // limit is the range of one number. Both bounds are allowed.
 type limit struct {
 	field    string
@@ -120,11 +56,12 @@ type limit struct {
 	remedy   string
 }
 
+const forever = math.MaxInt64
+
 // limits checks full, which has its defaults.
 func (f *faults) limits(full Config) {
 	const (
-		milli   = int64(time.Millisecond)
-		forever = math.MaxInt64
+		milli = int64(time.Millisecond)
 		// whole is said of times that go to the broker, which counts in milliseconds.
 		whole = "use 1ms or more, or 0 for the default"
 		some  = "use 1 or more, or 0 for the default"
@@ -147,7 +84,7 @@ func (f *faults) limits(full Config) {
 		{"RebalanceTimeout", int64(full.RebalanceTimeout), milli, math.MaxInt32 * milli, duration, whole},
 		{"HeartbeatInterval", int64(full.HeartbeatInterval), milli, forever, duration, whole},
 	}
-	for _, l := range table {
+	for _, l := range append(table, full.times()...) {
 		switch {
 		case l.value < l.min:
 			f.add(l.field, l.text(l.value), "it is below "+l.text(l.min), l.remedy)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -39,21 +38,6 @@ func (f *faults) group(name string) {
 		f.add("Group", strconv.Quote(name), "there is no group", "name the consumer group")
 	case len(name) > longestGroup:
 		f.add("Group", fmt.Sprintf("%q… (%d bytes)", name[:20], len(name)), "no request can hold it", fmt.Sprintf("use %d bytes or fewer", longestGroup))
-	}
-}
-
-func (f *faults) topics(list []string) {
-	if len(list) == 0 {
-		f.add("Topics", "[]", "there is nothing to consume", "name at least one topic")
-	}
-	for i, t := range list {
-		field := fmt.Sprintf("Topics[%d]", i)
-		switch {
-		case !legalName(t):
-			f.add(field, strconv.Quote(t), "no topic can have this name", "use 1 to 249 letters, digits, dots, dashes and underscores; patterns are not supported")
-		case slices.Contains(list[:i], t):
-			f.add(field, strconv.Quote(t), "it is listed before", "remove one of both")
-		}
 	}
 }
 

@@ -16,6 +16,9 @@ func (c Config) Warnings() []string {
 	full := c.WithDefaults()
 	list := slices.Clone(c.warnings)
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf("ottla: Config."+format, args...)) }
+	for _, unused := range c.unused() {
+		warn("%s: no topic uses it, because each has its own in PerTopic: remove it, or add a topic to Topics", unused)
+	}
 	short := func(field string, d time.Duration) {
 		if d > 0 && d < advised {
 			warn("%s = %v: below %v: a broker that dies is missed for 9 s by its cluster, and a group may lose its members together with its coordinator: use %v or more", field, d, advised, advised)

@@ -52,7 +52,7 @@ func structs() map[string]reflect.Value {
 	found := map[string]reflect.Value{}
 	var add func(v reflect.Value)
 	add = func(v reflect.Value) {
-		if v.Kind() == reflect.Slice {
+		if v.Kind() == reflect.Slice || v.Kind() == reflect.Map {
 			v = reflect.New(v.Type().Elem()).Elem()
 		}
 		name := v.Type().String()
@@ -136,6 +136,12 @@ func (r row) faults(v reflect.Value) string {
 		if v.Kind() != reflect.Struct {
 			return "has no table of its own"
 		}
+	case said == "inherited":
+		if !v.IsZero() || !strings.HasPrefix(r.where, "consumer.Topic.") {
+			return "is said to be inherited"
+		}
+	case strings.HasPrefix(r.where, "consumer.Topic."):
+		return "is not said to be inherited"
 	case said == "none" || said == "off":
 		if !v.IsZero() {
 			return fmt.Sprintf("has a default: %s", shown(v))

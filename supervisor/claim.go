@@ -17,6 +17,7 @@ import (
 type claim struct {
 	messages.Claim
 
+	how     *Handling // of its topic
 	mailbox *actors.Mailbox
 	commits Commits
 	pid     *actor.PID
@@ -90,16 +91,17 @@ func (s *supervisor) assigned(claims []messages.Claim) {
 
 // begin spawns the claim's actor, whose mailbox accepts records at once, and looks up where it starts.
 func (s *supervisor) begin(mc messages.Claim) {
-	c := &claim{Claim: mc, tallyOf: -1, fencedAt: -1, committed: -1}
+	c := &claim{Claim: mc, how: s.set.For(mc.Topic), tallyOf: -1, fencedAt: -1, committed: -1}
 	c.faults = c.tally.Renew() // one partition: what Within counts is counted together
 	c.over, c.end = context.WithCancel(context.Background())
 	c.commits = s.link.Committer.Claim(mc)
 	source, in := s.link.Source, s.in
 	set := actors.Settings{
 		Claim: mc, Context: context.Background(),
-		Handler: s.set.Handler, Producer: s.set.Producer, Hooks: s.set.Hooks,
+		Handler: c.how.Handler, Producer: c.how.Producer, Hooks: c.how.Hooks,
+		HandlerTimeout: c.how.HandlerTimeout, StuckAfter: c.how.StuckAfter, Rate: c.how.Rate,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Breaker: s.breaker, Each: s.set.Each,
-		ShedAfter: s.set.ShedAfter, HandlerTimeout: s.set.HandlerTimeout, StuckAfter: s.set.StuckAfter, Rate: s.set.Rate,
+		ShedAfter: s.set.ShedAfter,
 		Wake: func() {
 			defer in.caught()
 			source.Wake(mc)

@@ -95,7 +95,7 @@ func (s *supervisor) decide(c *claim, p *pending) {
 		s.carryOut(c, p, defaultRule.next(0, tally, &p.failure, s.set.Random))
 		return
 	}
-	s.carryOut(c, p, s.set.Policy.Next(tally, &p.failure, s.set.Random))
+	s.carryOut(c, p, c.how.Policy.Next(tally, &p.failure, s.set.Random))
 }
 
 // claimFault is a fault that is no record's and no message's: it costs no attempt.

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -56,6 +57,23 @@ func (m Matcher) String() string {
 		texts = append(texts, t.text)
 	}
 	return strings.Join(texts, " and ")
+}
+
+// within is m for failures in one topic.
+func (m Matcher) within(topic string) Matcher {
+	tests := slices.Clone(m.tests)
+	for i, t := range tests {
+		names, ok := t.what.([]string)
+		switch {
+		case !ok || t.fault != "":
+		case slices.Contains(names, topic):
+			tests[i] = Any().tests[0]
+			tests[i].text = t.text
+		default:
+			tests[i].fault = fmt.Sprintf("Topic(%q) matches nothing, because the policy is for %q alone: correct the name, or remove the rule", names, topic)
+		}
+	}
+	return Matcher{tests: tests}
 }
 
 // faults are what Validate says about m.

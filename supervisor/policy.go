@@ -63,6 +63,16 @@ func (p Policy) Validate() error {
 	return errors.Join(faults...)
 }
 
+// ValidateFor is Validate for a policy that only failures in this topic come to: there a [Topic] that names it matches
+// everything, so that a rule behind it may never be reached, and one that does not name it matches nothing.
+func (p Policy) ValidateFor(topic string) error {
+	own := make(Policy, len(p))
+	for i, r := range p {
+		own[i] = Rule{Name: r.Name, On: r.On.within(topic), Do: r.Do}
+	}
+	return own.Validate()
+}
+
 // covering is the first rule that leaves nothing for a later one on m; -1: none.
 func (p Policy) covering(m Matcher) int {
 	return slices.IndexFunc(p, func(earlier Rule) bool {

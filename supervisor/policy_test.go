@@ -108,6 +108,51 @@ func TestPolicyValidateNamesRuleValueAndRemedy(t *testing.T) {
 	}
 }
 
+// In a policy for one topic, its name is no condition and any other is never met.
+func TestPolicyValidateForOneTopic(t *testing.T) {
+	tests := []struct {
+		name   string
+		policy Policy
+		want   []string // of the one fault
+	}{
+		{"nil", nil, nil},
+		{"no topic", Policy{On(Panic(), Skip()), On(Any(), Skip())}, nil},
+		{"its own", Policy{On(Panic().And(Topic("orders")), Skip()), On(Topic("orders", "payments"), Skip())}, nil},
+		{"another one", Policy{On(Panic(), Skip()), On(Topic("payments", "refunds").And(Decode()), Skip()), On(Any(), Skip())},
+			[]string{"policy rule 2 (topic payments or refunds and decode)", `Topic(["payments" "refunds"])`, `for "orders" alone`, "correct the name, or remove the rule"}},
+		{"both at once", Policy{On(Topic("orders").And(Topic("payments")), Skip())}, []string{"rule 1", `Topic(["payments"])`, `for "orders" alone`}},
+		{"behind its own", Policy{On(Topic("orders"), Skip()), On(Panic(), Skip())}, []string{"rule 2 (panic)", "never reached", "rule 1 (topic orders)"}},
+		{"behind its own, of a class", Policy{On(Topic("orders").And(Panic()), Skip()), On(Panic(), Skip())}, []string{"rule 2 (panic)", "never reached"}},
+		{"letters behind its own", Policy{On(Topic("orders"), Skip()), On(Class(messages.ClassDeadLetter), Retry(Quick()))}, nil},
+		{"an empty name", Policy{On(Topic(""), Skip())}, []string{"rule 1", "empty name"}},
+		{"no matcher", Policy{{Do: []Directive{Skip()}}}, []string{"rule 1 (no matcher)", "make the rule with On("}},
+		{"named", Policy{{Name: "mine", On: Topic("x"), Do: []Directive{Skip()}}}, []string{"rule 1 (mine)"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.policy.ValidateFor("orders")
+			if len(tt.want) == 0 || err == nil {
+				if err != nil || len(tt.want) != 0 {
+					t.Fatal(err)
+				}
+				return
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one fault:\n%v", err)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q misses %q", err, part)
+				}
+			}
+		})
+	}
+	p := Policy{On(Topic("orders"), Skip())}
+	if _, _ = p.ValidateFor("payments"), p.ValidateFor("orders"); p.Validate() != nil || !slices.Equal(p.Topics(), []string{"orders"}) {
+		t.Error("the policy was changed")
+	}
+}
+
 func TestPolicyUses(t *testing.T) {
 	policy := Policy{On(Panic(), Skip()), On(Any(), Restart(Backoff{}).Times(2), Park("x"))}
 	for action, want := range map[messages.Action]bool{

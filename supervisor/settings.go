@@ -1,13 +1,11 @@
 package supervisor
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -17,24 +15,17 @@ type Settings struct {
 	Topics  []string // that the consumer subscribes to; nil: anything may be paused
 	Connect Connector
 
-	// Handler and Producer: exactly one.
-	Handler  func(ctx context.Context, r *messages.Record) error
-	Producer actor.Producer
-	Hooks    actors.Hooks
-	// HandlerTimeout is after how long an attempt's context ends with messages.ErrTimeout; 0: never.
-	HandlerTimeout time.Duration
-	// StuckAfter is after how long a handler that has not returned is reported; 0: never.
-	StuckAfter time.Duration
+	// Handling is what is done with the records of all topics but those of PerTopic, each of which has all of it anew.
+	Handling
+	PerTopic map[string]*Handling
 
-	Policy   Policy
-	Strategy actor.SupervisorStrategy // in the place of the policy
+	Strategy actor.SupervisorStrategy // in the place of every policy
 	// DeadLetters writes what the policy, or an operator, dead-letters. nil: the Link's does.
 	DeadLetters DeadLetterWriter
 
-	Records    int         // high mark of one backlog, in records
-	Bytes      int         // in bytes
-	TotalBytes int         // of all backlogs
-	Rate       actors.Rate // of one partition
+	Records    int // high mark of one backlog, in records
+	Bytes      int // in bytes
+	TotalBytes int // of all backlogs
 	// ShedAfter is how long a partition may be parked before the records behind its head are dropped from memory, to
 	// be fetched again when it goes on; 0: they never are.
 	ShedAfter time.Duration

@@ -14,16 +14,17 @@ type stuckReports struct {
 	next  time.Time // of the same
 }
 
-// stuckLooks is how often it is looked within StuckAfter: a mailbox reads no clock for a record, so that what is under way
+// stuckLooks is how often it is looked within StuckAfter, the shortest one of all topics: a mailbox reads no clock for a record, so that what is under way
 // is only known since somebody has looked.
 const stuckLooks = 8
 
 // watchStuck looks for handlers that do not return, as long as there are claims.
 func (s *supervisor) watchStuck() {
-	if s.set.StuckAfter <= 0 || s.watching != nil || len(s.claims) == 0 {
+	after := s.set.stuckAfter()
+	if after <= 0 || s.watching != nil || len(s.claims) == 0 {
 		return
 	}
-	s.after(&s.watching, max(s.set.StuckAfter/stuckLooks, 10*time.Millisecond), func() {
+	s.after(&s.watching, max(after/stuckLooks, 10*time.Millisecond), func() {
 		s.lookForStuck()
 		s.watchStuck()
 	})

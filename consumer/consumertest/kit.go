@@ -85,6 +85,9 @@ func (k *Kit) Advance(d time.Duration) {
 func (k *Kit) Assign(topic string, partition int32, options ...Option) *Partition {
 	k.t.Helper()
 	at := place{topic, partition}
+	if h := k.set.For(topic); h.Handler == nil && h.Producer == nil {
+		k.t.Fatalf("Assign(%v): nobody handles this topic: the Config has neither Handler nor Actor, and PerTopic has no such topic", at)
+	}
 	log := k.log(at)
 	for _, o := range options {
 		o(log)

@@ -22,6 +22,13 @@ type Delivery struct {
 // observe wraps the handler or the actors, so that the kit sees deliveries; nothing else is different for them.
 func (k *Kit) observe(set *supervisor.Settings) {
 	set.DeadLetters = letterbox{k, set.DeadLetters}
+	k.observeOne(&set.Handling)
+	for _, h := range set.PerTopic {
+		k.observeOne(h)
+	}
+}
+
+func (k *Kit) observeOne(set *supervisor.Handling) {
 	if handler := set.Handler; handler != nil {
 		set.Handler = func(ctx context.Context, r *messages.Record) error {
 			returned, err := false, error(nil)

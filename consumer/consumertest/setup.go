@@ -23,7 +23,8 @@ type Config = consumer.Config
 type Position = consumer.Position
 
 // Run runs test in a testing/synctest bubble, with a consumer of cfg on a script in the place of Kafka. cfg is what
-// production uses; Brokers, Group and Topics are not needed and not used. Jitter is off, so that delays are exact.
+// production uses; Brokers, Group and Topics are not needed and not used. Jitter is off, so that delays are exact. What
+// PerTopic says of a topic holds for its partitions; any other can be assigned, too, if there is a Handler or an Actor for it.
 //
 // When test returns, blocked handlers are released and the consumer drains; if it does not end, or the supervisor broke
 // the contract of a seam, or two handlers ran on one partition at a time, or a record was kept and is not completed by

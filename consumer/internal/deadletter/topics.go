@@ -40,7 +40,7 @@ func (t *Topics) check(ctx context.Context) (again bool, err error) {
 		case errors.Is(err, sarama.ErrTopicAuthorizationFailed):
 			faults = append(faults, fmt.Errorf("ottla: the topic %s of dead letters: %w: allow this user to describe it and to write to it", name, err))
 		case errors.Is(err, sarama.ErrInvalidTopic):
-			faults = append(faults, fmt.Errorf("ottla: the topic %s of dead letters: %w: correct the name in Config.Policy", name, err))
+			faults = append(faults, fmt.Errorf("ottla: the topic %s of dead letters: %w: correct the name in the policy", name, err))
 		default:
 			return true, fmt.Errorf("the topic %s of dead letters: %w", name, err)
 		}

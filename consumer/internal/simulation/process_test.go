@@ -53,18 +53,19 @@ func (w *world) start(instance string) *process {
 	w.ledger.note("%s starts %s", p.name, instance)
 	p.pid = w.sys.Root.Spawn(supervisor.Props(supervisor.Settings{
 		Group: "g", Connect: p.connect,
-		Handler: p.handle,
-		Hooks:   actors.Hooks{Assigned: p.assigned},
-		Policy: supervisor.Policy{
-			supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(50*time.Millisecond))),
-			supervisor.On(supervisor.Is(errHopeless), supervisor.Skip()),
-			supervisor.On(supervisor.Is(errOutage), supervisor.Break(supervisor.Every(700*time.Millisecond))),
-			supervisor.On(supervisor.Is(errSomebody), supervisor.Park("somebody has to look at it")),
-			supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
-		},
+		Handling: supervisor.Handling{
+			Handler:        p.handle,
+			Hooks:          actors.Hooks{Assigned: p.assigned},
+			HandlerTimeout: w.limit, StuckAfter: 15 * time.Second,
+			Policy: supervisor.Policy{
+				supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(50*time.Millisecond))),
+				supervisor.On(supervisor.Is(errHopeless), supervisor.Skip()),
+				supervisor.On(supervisor.Is(errOutage), supervisor.Break(supervisor.Every(700*time.Millisecond))),
+				supervisor.On(supervisor.Is(errSomebody), supervisor.Park("somebody has to look at it")),
+				supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
+			}},
 		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Each: w.each,
 		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
-		HandlerTimeout: w.limit, StuckAfter: 15 * time.Second,
 		ShedAfter:    3 * time.Second, // the operator comes every 7 s
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
 		Logger: slog.New(slog.DiscardHandler),
