@@ -95,6 +95,7 @@
 //	dead letters     TestDeadLetterRefused                           real
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
+//	per topic        TestPerTopic                                    both
 //	operator         TestOperatorTooLate                             both
 //	operator         TestOperatorParkThroughRebalances               both
 //	operator         TestOperatorParksWhatHangs                      both
