@@ -86,8 +86,9 @@ func (c cluster) committed(ctx context.Context, group, topic string, partition i
 	return -1, nil // there is no such group
 }
 
-// count is how many records there are in both partitions of a topic, where there is one.
-func (c cluster) count(ctx context.Context, topic string) (n int64, there bool, err error) {
+// count is how many records there are in a topic, and how many partitions it has, of two at most: none if it does not exist, and
+// one if brokers have made it of themselves.
+func (c cluster) count(ctx context.Context, topic string) (n int64, partitions int, err error) {
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
 	for _, number := range []int32{0, 1} {
@@ -99,22 +100,22 @@ func (c cluster) count(ctx context.Context, topic string) (n int64, there bool, 
 	req.ReplicaID, req.Topics = -1, append(req.Topics, t)
 	for _, shard := range c.RequestSharded(ctx, req) {
 		resp, ok := shard.Resp.(*kmsg.ListOffsetsResponse)
+		if errors.Is(shard.Err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
 		if shard.Err != nil || !ok {
-			if errors.Is(shard.Err, kerr.UnknownTopicOrPartition) {
-				return 0, false, nil
-			}
-			return 0, false, fmt.Errorf("the end of %s: %w", topic, errors.Join(shard.Err))
+			return 0, 0, fmt.Errorf("the end of %s: %w", topic, errors.Join(shard.Err))
 		}
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				if p.ErrorCode != 0 {
-					return 0, false, nil
+				if p.ErrorCode == 0 {
+					n += p.Offset
+					partitions++
 				}
-				n += p.Offset
 			}
 		}
 	}
-	return n, true, nil
+	return n, partitions, nil
 }
 
 // evict removes all members from a group, as an administrator may. They learn of it by their next request.

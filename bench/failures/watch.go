@@ -100,8 +100,8 @@ func (w *watcher) prepare(ctx context.Context) error {
 		if err := w.create(ctx, w.DLT, configs); err != nil {
 			return err
 		}
-		for { // until all brokers know it: Ottla looks for it when it starts
-			if _, there, err := w.cluster.count(ctx, w.DLT); there || err != nil {
+		for ctx.Err() == nil { // until all brokers know it: Ottla looks for it when it starts
+			if _, partitions, err := w.cluster.count(ctx, w.DLT); partitions == 2 || err != nil {
 				break
 			}
 			time.Sleep(50 * time.Millisecond)
@@ -170,12 +170,12 @@ func (w *watcher) sum(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	written, there, err := w.cluster.count(ctx, w.DLT)
+	written, partitions, err := w.cluster.count(ctx, w.DLT)
 	if err != nil {
 		return err
 	}
 	w.written = written
-	if there && w.letters == missing {
+	if partitions > 0 && w.letters == missing {
 		w.add("the brokers have made the topic for it: auto.create.topics.enable")
 	}
 	w.judge(w.row.count(w.first.all()), committed)
