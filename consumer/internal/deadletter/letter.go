@@ -85,7 +85,7 @@ func moment(s string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return sound(t)
+	return sound(t.UTC()) // JSON refuses an offset of 24 hours, which may be read
 }
 
 // sound is the time, if JSON can hold it.
