@@ -119,7 +119,7 @@ func (x *tool) onTopic(ctx context.Context, cmd *cli.Command, command string) er
 		var line strings.Builder
 		fmt.Fprintf(&line, "%s: done by %s, as %s", command, m.url, printable(a.By))
 		for _, p := range a.Partitions {
-			fmt.Fprintf(&line, " %d:%s", p.Partition, p.State)
+			fmt.Fprintf(&line, " %d:%s", p.Partition, printable(p.State))
 		}
 		if err := x.sayf("%s\n", line.String()); err != nil {
 			return err

@@ -138,3 +138,15 @@ func TestBadOperating(t *testing.T) {
 		}
 	}
 }
+
+// A member's answers come over a network, and say nothing to the terminal.
+func TestAnAnswerMovesNoCursor(t *testing.T) {
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"by":"ann\u001b[2J","partitions":[{"partition":3,"state":"Paused\u009b2J"}]}`))
+	}))
+	defer stranger.Close()
+	status, out, _ := shell(t, map[string]string{"OTTLA_URL": stranger.URL}, "pause", "orders")
+	if status != 0 || out != "Pause: done by "+stranger.URL+", as ann\uFFFD[2J 3:Paused\uFFFD2J\n" {
+		t.Errorf("%d, %q", status, out)
+	}
+}

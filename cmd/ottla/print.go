@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/ottla-go/ottla/consumer/deadletters"
@@ -21,14 +23,15 @@ func (x *tool) line(l *deadletters.Letter) error {
 	if l.By != "" {
 		by = "by=" + l.By
 	}
-	_, err := fmt.Fprintf(x.out, "%v  %s  from %v  %s  attempts=%d count=%d  %s  %s\n",
-		l.Place(), stamp(l.Written), printable(l.Origin.String()), printable(l.Class), l.Attempts, l.Count, printable(by), printable(l.Error))
+	_, err := fmt.Fprintf(x.out, "%s  %s  from %s  %s  attempts=%d count=%d  %s  %s\n",
+		printable(l.Place().String()), stamp(l.Written), printable(l.Origin.String()), printable(l.Class), l.Attempts, l.Count, printable(by), printable(l.Error))
 	return err
 }
 
 // object writes a letter as one line of JSON. What is in a record may be nobody's business: see show.
 func (x *tool) object(l *deadletters.Letter) error {
-	return json.NewEncoder(x.out).Encode(struct {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(struct {
 		Place       string    `json:"place"`
 		Origin      string    `json:"origin"`
 		From        string    `json:"from"`
@@ -46,7 +49,29 @@ func (x *tool) object(l *deadletters.Letter) error {
 	}{
 		l.Place().String(), l.Origin.String(), l.From, l.Time, l.Group, l.Attempts, l.Class, l.Error, l.FirstFailed, l.Written,
 		l.RequestID, l.Rule, l.By, l.Count,
-	})
+	}); err != nil {
+		return err
+	}
+	_, err := x.out.Write(escaped(b.Bytes()))
+	return err
+}
+
+// escaped is JSON with everything written as \u that would move a terminal's cursor, or its reader. The encoder does so for
+// the first 32 characters only, and it stands in strings only.
+func escaped(object []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(object) {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
 }
 
 // whole writes all of a letter.
@@ -57,7 +82,7 @@ func (x *tool) whole(l *deadletters.Letter) error {
 			fmt.Fprintf(&b, "%-13s %s\n", name, value)
 		}
 	}
-	field("letter", l.Place().String())
+	field("letter", printable(l.Place().String()))
 	field("written", stamp(l.Written))
 	field("origin", printable(l.Origin.String()))
 	field("from", printable(l.From))
@@ -77,7 +102,7 @@ func (x *tool) whole(l *deadletters.Letter) error {
 	for _, h := range l.Headers() {
 		field("header", header(h))
 	}
-	field("key", content(l.Record.Key))
+	field("key", printable(content(l.Record.Key))) // in one line: a second one could pass for another field
 	field("value", content(l.Record.Value))
 	_, err := x.out.Write([]byte(b.String()))
 	return err
