@@ -64,8 +64,19 @@ func (c cluster) send(ctx context.Context, topic string, partition int32, values
 	return last, nil
 }
 
-// committed is where the group would begin in a partition; -1 where it has committed nothing.
+// committed is where the group would begin in a partition; -1 where it has committed nothing. The first group of a cluster has to
+// wait for its coordinator.
 func (c cluster) committed(ctx context.Context, group, topic string, partition int32) (int64, error) {
+	for {
+		at, err := c.offset(ctx, group, topic, partition)
+		if !kerr.IsRetriable(err) || ctx.Err() != nil {
+			return at, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (c cluster) offset(ctx context.Context, group, topic string, partition int32) (int64, error) {
 	t := kmsg.NewOffsetFetchRequestGroupTopic()
 	t.Topic, t.Partitions = topic, []int32{partition}
 	g := kmsg.NewOffsetFetchRequestGroup()
@@ -77,6 +88,9 @@ func (c cluster) committed(ctx context.Context, group, topic string, partition i
 		return 0, fmt.Errorf("offsets of %s: %w", group, err)
 	}
 	for _, g := range resp.Groups {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+			return 0, err
+		}
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
 				return p.Offset, kerr.ErrorForCode(p.ErrorCode)
