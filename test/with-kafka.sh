@@ -13,7 +13,8 @@
 #                                           OAUTHBEARER (unsecured JWS, any subject; the broker ends a
 #                                           connection when its token has expired)
 #   OTTLA_TEST_MTLS_BROKERS  host:port,...  SSL, a client certificate is required
-#   OTTLA_TEST_USER, OTTLA_TEST_PASSWORD    for PLAIN and SCRAM
+#   OTTLA_TEST_USER, OTTLA_TEST_PASSWORD    for PLAIN and SCRAM; everybody may do everything where no ACL says
+#                                           otherwise, and who comes in plaintext may set them
 #   OTTLA_TEST_CA            PEM file: the CA that signed the servers' and the client's certificates
 #   OTTLA_TEST_OTHER_CA      PEM file: a CA that signed nothing here
 #   OTTLA_TEST_CLIENT_CERT, OTTLA_TEST_CLIENT_KEY   PEM files, for the mTLS listener
@@ -163,6 +164,9 @@ ssl.keystore.type=PEM
 ssl.keystore.location=$dir/server-keystore.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=$dir/ca.pem
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
 log.dirs=$node/data
 auto.create.topics.enable=true
 default.replication.factor=$replicas

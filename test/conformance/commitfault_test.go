@@ -135,7 +135,7 @@ func TestCommitConnectionLost(t *testing.T) {
 	topic := k.topic(2)
 	group := "g-" + topic
 	k.fill(topic, 2, 0, each)
-	s := &snips{}
+	s := &snips{kind: kmsg.OffsetCommit}
 	l := newLedger(2, each)
 	var behind atomic.Bool
 	cfg := k.config("a", group, topic)

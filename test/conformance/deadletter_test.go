@@ -110,7 +110,6 @@ func TestDeadLetterTopicMissing(t *testing.T) {
 // TestDeadLetterRefused: the brokers refuse a letter as too large. The record is neither lost nor committed, whatever the
 // policy does about everything else; it is written as soon as it can be.
 func TestDeadLetterRefused(t *testing.T) {
-	realOnly(t, "the broker in the test's process takes a record of any size")
 	k := cluster(t)
 	topic := k.topic(1)
 	dlt := k.topic(1)

@@ -92,7 +92,15 @@
 //	dead letters     TestDeadLetters                                 both
 //	dead letters     TestDeadLetterTopicMissing                      both
 //	dead letters     TestReplay                                      both
-//	dead letters     TestDeadLetterRefused                           real
+//	dead letters     TestDeadLetterRefused                           both
+//	dead letters     TestDeadLetterFaults                            both
+//	dead letters     TestDeadLetterConnectionLost                    both
+//	directives       TestDirectives                                  both
+//	directives       TestDirectiveBreak                              both
+//	budgets          TestBudgets                                     both
+//	budgets          TestBudgetsGoWithTheRecord                      both
+//	escalation       TestEscalate                                    both
+//	escalation       TestEscalateEmbedded                            both
 //	offsets          TestOffsetsLatest                               both
 //	park             TestParked                                      both
 //	per topic        TestPerTopic                                    both

@@ -8,9 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// snips makes the connections of one member, and breaks those on which an offset is committed.
+// snips makes the connections of one member, and breaks those on which a request of one kind is sent.
 type snips struct {
-	requests atomic.Int64 // how many of the next commits do not arrive
+	kind     kmsg.Key
+	requests atomic.Int64 // how many of the next ones do not arrive
 	answers  atomic.Int64 // how many of the next ones are carried out, and nobody hears of it
 }
 
@@ -33,7 +34,7 @@ func (s *snips) Dial(network, address string) (net.Conn, error) {
 
 // Write breaks off where it should. A request comes whole, and begins with its length (four bytes) and its key (two).
 func (c *snipped) Write(b []byte) (int, error) {
-	if len(b) > 6 && int16(b[4])<<8|int16(b[5]) == int16(kmsg.OffsetCommit) {
+	if len(b) > 6 && int16(b[4])<<8|int16(b[5]) == int16(c.snips.kind) {
 		if take(&c.snips.requests) {
 			_ = c.Close()
 			return 0, net.ErrClosed

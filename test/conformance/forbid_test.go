@@ -1,0 +1,45 @@
+package conformance
+
+import (
+	"os"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// forbid takes the right to write to a topic from the user of secured, and from everybody on the brokers in this process, and
+// answers how it is given back.
+func (k *kafka) forbid(t *testing.T, topic string) (allow func()) {
+	t.Helper()
+	if k.fake != nil {
+		return k.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1}).Remove
+	}
+	req := kmsg.NewPtrCreateACLsRequest()
+	for op, permission := range map[kmsg.ACLOperation]kmsg.ACLPermissionType{
+		kmsg.ACLOperationWrite: kmsg.ACLPermissionTypeDeny, kmsg.ACLOperationDescribe: kmsg.ACLPermissionTypeAllow, // what no rule allows is denied, once there is one
+	} {
+		c := kmsg.NewCreateACLsRequestCreation()
+		c.ResourceType, c.ResourceName, c.ResourcePatternType = kmsg.ACLResourceTypeTopic, topic, kmsg.ACLResourcePatternTypeLiteral
+		c.Principal, c.Host, c.Operation, c.PermissionType = "User:"+os.Getenv("OTTLA_TEST_USER"), "*", op, permission
+		req.Creations = append(req.Creations, c)
+	}
+	for _, r := range ask[*kmsg.CreateACLsResponse](k, req).Results {
+		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+			t.Fatalf("forbid %s: %v", topic, err)
+		}
+	}
+	return func() {
+		req := kmsg.NewPtrDeleteACLsRequest()
+		f := kmsg.NewDeleteACLsRequestFilter()
+		f.ResourceType, f.ResourceName, f.ResourcePatternType = kmsg.ACLResourceTypeTopic, &topic, kmsg.ACLResourcePatternTypeLiteral
+		f.Operation, f.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
+		req.Filters = append(req.Filters, f)
+		for _, r := range ask[*kmsg.DeleteACLsResponse](k, req).Results {
+			if err := kerr.ErrorForCode(r.ErrorCode); err != nil || len(r.MatchingACLs) != 2 {
+				t.Errorf("allow %s: %d rules are gone: %v", topic, len(r.MatchingACLs), err)
+			}
+		}
+	}
+}
