@@ -37,6 +37,7 @@ func (m *meter) paced(t *testing.T) {
 // create it by asking, with one partition and whatever else a broker's defaults are. Here it is said once, asked for at
 // intervals, and not created; another one is consumed meanwhile.
 func TestTopicsNotThereYet(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	k := cluster(t)
 	k.createsByAsking(t)
 	missing, present := name("missing"), k.topic(1)
@@ -66,6 +67,7 @@ func TestTopicsNotThereYet(t *testing.T) {
 // broker is asked for it at intervals, by nobody so that it is made again; its claims are over soon, though what they have
 // finished cannot be committed any more; another one runs on, and the consumer can be drained.
 func TestTopicsDeletedForGood(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	const each = 4000
 	k := cluster(t)
 	k.createsByAsking(t)

@@ -12,6 +12,7 @@ import (
 // TestBadInputOneTopicOfTwo: a topic that does not exist does not keep the consumer from another one that does, and
 // what it says names only the one that is missing.
 func TestBadInputOneTopicOfTwo(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	const each = 20
 	k := cluster(t)
 	present, missing := k.topic(1), name("missing")
@@ -69,6 +70,7 @@ func TestBadInputSessionTimeoutTooLong(t *testing.T) {
 // TestBadInputNobodyListens: a broker that is not there is waited for, readiness names it, and the consumer can be
 // ended.
 func TestBadInputNobodyListens(t *testing.T) {
+	t.Parallel() // it waits for an answer
 	k := cluster(t)
 	cfg := k.config("a", name("g"), name("t"))
 	cfg.Brokers = []string{"127.0.0.1:1"} // tcpmux: nobody has it, and it is below what the kernel gives out

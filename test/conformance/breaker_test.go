@@ -16,6 +16,7 @@ import (
 // second member joins and takes the probe's partition or another one, and leaves again; the partitions that come back meet
 // an open breaker, or one of their new owner's. When it is back, everything is handled.
 func TestBreaker(t *testing.T) {
+	t.Parallel() // it waits for its probes
 	const (
 		partitions, each = 6, 20
 		pace             = 200 * time.Millisecond

@@ -130,6 +130,7 @@ func TestCommitIsRefused(t *testing.T) {
 // carried out, when nobody hears of it. It is told, and tried again on another connection; no claim ends, nothing is
 // lost, handled twice, or taken back.
 func TestCommitConnectionLost(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	const each, breaks = 400, 6
 	k := cluster(t)
 	topic := k.topic(2)

@@ -107,6 +107,24 @@ func TestDeadLetterTopicMissing(t *testing.T) {
 	}
 }
 
+// TestDeadLetterTopicForbidden: so is a topic that this user may not see, and what to do about it.
+func TestDeadLetterTopicForbidden(t *testing.T) {
+	k := cluster(t)
+	topic, dlt := k.topic(1), k.topic(1)
+	defer k.forbid(t, dlt, kmsg.ACLOperationDescribe)()
+	cfg := k.config("a", "g-"+topic, topic)
+	if k.fake == nil {
+		cfg = k.secured("a", "g-"+topic, topic)
+	}
+	cfg.Handler = func(context.Context, *consumer.Record) error { return nil }
+	cfg.Policy = supervisor.Policy{supervisor.On(supervisor.Decode(), supervisor.DeadLetter(dlt))}
+	a := start(t, "a", cfg)
+	received(t, a.ended, "the end")
+	if a.result == nil || !strings.Contains(a.result.Error(), dlt) || !strings.Contains(a.result.Error(), "allow this user to describe it and to write to it") {
+		t.Errorf("Run answered %v", a.result)
+	}
+}
+
 // TestDeadLetterRefused: the brokers refuse a letter as too large. The record is neither lost nor committed, whatever the
 // policy does about everything else; it is written as soon as it can be.
 func TestDeadLetterRefused(t *testing.T) {

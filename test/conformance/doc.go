@@ -91,6 +91,7 @@
 //	bad input        TestInputSessionTimeoutRefused                  both
 //	dead letters     TestDeadLetters                                 both
 //	dead letters     TestDeadLetterTopicMissing                      both
+//	dead letters     TestDeadLetterTopicForbidden                    both
 //	dead letters     TestReplay                                      both
 //	dead letters     TestDeadLetterRefused                           both
 //	dead letters     TestDeadLetterFaults                            both

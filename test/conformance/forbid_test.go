@@ -9,16 +9,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// forbid takes the right to write to a topic from the user of secured, and from everybody on the brokers in this process, and
-// answers how it is given back.
-func (k *kafka) forbid(t *testing.T, topic string) (allow func()) {
+// forbid takes the right to do something with a topic, to write to it or to describe it, from the user of secured, and from
+// everybody on the brokers in this process, and answers how it is given back.
+func (k *kafka) forbid(t *testing.T, topic string, op kmsg.ACLOperation) (allow func()) {
 	t.Helper()
 	if k.fake != nil {
-		return k.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1}).Remove
+		key := map[kmsg.ACLOperation]kmsg.Key{kmsg.ACLOperationWrite: kmsg.Produce, kmsg.ACLOperationDescribe: kmsg.Metadata}[op]
+		return k.fake.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1}).Remove
 	}
 	req := kmsg.NewPtrCreateACLsRequest()
 	for op, permission := range map[kmsg.ACLOperation]kmsg.ACLPermissionType{
-		kmsg.ACLOperationWrite: kmsg.ACLPermissionTypeDeny, kmsg.ACLOperationDescribe: kmsg.ACLPermissionTypeAllow, // what no rule allows is denied, once there is one
+		op: kmsg.ACLPermissionTypeDeny, kmsg.ACLOperationAll: kmsg.ACLPermissionTypeAllow, // once there is one rule, what none allows is denied
 	} {
 		c := kmsg.NewCreateACLsRequestCreation()
 		c.ResourceType, c.ResourceName, c.ResourcePatternType = kmsg.ACLResourceTypeTopic, topic, kmsg.ACLResourcePatternTypeLiteral

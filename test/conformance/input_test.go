@@ -9,6 +9,7 @@ import (
 // TestInputTopicThatDoesNotExist: it is waited for, said to be missing in the log and in readiness, and not created by
 // asking for it. Once it is there, it is consumed.
 func TestInputTopicThatDoesNotExist(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	k := cluster(t)
 	k.createsByAsking(t)
 	topic := name("late")

@@ -39,7 +39,9 @@ var letterFaults = []letterFault{{
 	},
 }, {
 	name: "not authorised", says: "not authorized", alone: true,
-	spoil: func(t *testing.T, k *kafka, _ *door, dlt string) func() { return k.forbid(t, dlt) },
+	spoil: func(t *testing.T, k *kafka, _ *door, dlt string) func() {
+		return k.forbid(t, dlt, kmsg.ACLOperationWrite)
+	},
 }, {
 	name: "the topic was deleted", says: "does not exist", alone: true, gone: true,
 	spoil: func(t *testing.T, k *kafka, _ *door, dlt string) func() {

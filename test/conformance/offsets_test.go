@@ -164,6 +164,7 @@ func TestOffsetsOutOfRange(t *testing.T) {
 // TestOffsetsLatest: a group that begins at the end commits that at once, so that what is produced before the first
 // record is handled is not jumped over by the next owner; and partitions that are added later begin at the earliest.
 func TestOffsetsLatest(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	k := cluster(t)
 	topic := k.topic(1)
 	group := "g-" + topic

@@ -83,6 +83,7 @@ func TestOperatorTooLate(t *testing.T) {
 func TestOperatorParkThroughRebalances(t *testing.T) {
 	for name, attempts := range map[string]int{"by the policy": 1, "by an operator": 0} {
 		t.Run(name, func(t *testing.T) {
+			alongside(t)
 			const owners, each = 11, 5
 			k := cluster(t)
 			topic := k.topic(2)
@@ -142,6 +143,7 @@ func TestOperatorParkThroughRebalances(t *testing.T) {
 // TestOperatorParksWhatHangs: a handler hangs, its record is parked, and the process is killed. Its next owner does not try the
 // record; an operator skips it, and the rest is handled.
 func TestOperatorParksWhatHangs(t *testing.T) {
+	t.Parallel() // it waits for a session
 	const each, bad = 6, int64(2)
 	k := cluster(t)
 	topic := k.topic(1)

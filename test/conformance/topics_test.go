@@ -28,6 +28,7 @@ func (k *kafka) remove(topic string) {
 // TestTopicsPartitionsAdded: partitions are added, twice, to a topic that two members consume. They are shared out and
 // consumed from their beginning, those that were there run on, and no record is lost or handled twice.
 func TestTopicsPartitionsAdded(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	const each = 40
 	k := cluster(t)
 	topic := k.topic(2)
@@ -67,6 +68,7 @@ func TestTopicsPartitionsAdded(t *testing.T) {
 // readiness names it and nobody creates it by asking; when it is back, what is committed is not in the new log: the
 // partition says so and goes on where it was told to, without a restart.
 func TestTopicsMadeAgain(t *testing.T) {
+	t.Parallel() // it waits until the topics are looked at
 	const before, after = 50, 20
 	k := cluster(t)
 	k.createsByAsking(t)
