@@ -56,10 +56,7 @@ func TestChurnOf(t *testing.T) {
 			cfg.Handler, cfg.Actor = nil, func() actor.Actor { return later{handle} }
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			alongside(t)
-			c.run(t)
-		})
+		t.Run(name, c.run)
 	}
 }
 

@@ -174,9 +174,9 @@ func TestOperatorParksWhatHangs(t *testing.T) {
 	cfg.Logger = k.journal.logger("b")
 	cfg.Handler = l.keeps("b", nil)
 	b := start(t, "b", cfg)
-	eventually(t, "it is parked at the next owner", func() bool {
+	eventually(t, "it is parked at the next owner, which has fetched it", func() bool {
 		p, ok := b.partitions(messages.StateParked)[0]
-		return ok && p.Head == bad && p.Attempt == 0 && p.Reason == "it hangs (by ann)"
+		return ok && p.Head == bad && p.Attempt == 0 && p.Reason == "it hangs (by ann)" && p.Depth > 0
 	})
 	hang.release()
 	eventually(t, "the handler that was left behind has returned", func() bool { return len(l.running("a")) == 0 })
