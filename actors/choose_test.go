@@ -291,7 +291,7 @@ func TestAKeptRecordFailsWhileAnotherFaultWaitsAndTheClaimEnds(t *testing.T) {
 		r.said("1 started", "1 assigned at 0", "1: 0/0", "1 control", "1 revoked", "1 stopping", "1 stopped", "terminated")
 		r.wantFaults("Panic")
 		r.wantFarewells(1)
-		if p := r.committed(); p != (Progress{Next: 0, Attempt: 1}) {
+		if p := r.committed(); !p.Equal(Progress{Next: 0, Attempt: 1}) {
 			t.Errorf("the next owner learns %+v", p)
 		}
 	})

@@ -98,7 +98,7 @@ func TestAFailureWhileRevokedIsJudgedFirst(t *testing.T) {
 			r.said("1 started", "1 assigned at 0", "1: 0/0")
 			time.Sleep(2 * time.Second)
 			r.said("1 revoked", "1 stopping", "1 stopped", "terminated")
-			if p := r.committed(); p != c.want {
+			if p := r.committed(); !p.Equal(c.want) {
 				r.t.Errorf("committed %+v, want %+v", p, c.want)
 			}
 		})

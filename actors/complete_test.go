@@ -130,7 +130,7 @@ func TestALateCompletionAfterARestartDoesNotCount(t *testing.T) {
 			t.Error("the redelivery is the same pointer")
 		}
 		r.wantFirst(0)
-		if p := r.committed(); p != (Progress{Next: 0, Attempt: 1}) {
+		if p := r.committed(); !p.Equal(Progress{Next: 0, Attempt: 1}) {
 			t.Errorf("the next owner learns %+v", p)
 		}
 		if !k.kept[1].Complete(nil) || k.kept[1].Stale() == nil {

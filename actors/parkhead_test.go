@@ -25,7 +25,7 @@ func TestParkHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := Progress{Next: 0, Parked: true, Reason: "why (by ann)"}
-		if got := r.committed(); got != want {
+		if got := r.committed(); !got.Equal(want) {
 			t.Errorf("committed %+v", got)
 		}
 		r.deliver(3, 4) // 0 to 2 are a transaction's markers, or compacted away
@@ -44,7 +44,7 @@ func TestParkHead(t *testing.T) {
 		}
 		r.unpark(3)
 		r.said("3/0", "4/0")
-		if got := r.committed(); got != (Progress{Next: 5}) {
+		if got := r.committed(); !got.Equal(Progress{Next: 5}) {
 			t.Errorf("committed %+v", got)
 		}
 	})
@@ -68,13 +68,13 @@ func TestParkHeadInFlight(t *testing.T) {
 			if err := r.box.ParkHead(0, "it hangs"); err != nil {
 				r.t.Fatal(err)
 			}
-			if got := r.committed(); got != (Progress{Next: 0, Parked: true, Reason: "it hangs"}) {
+			if got := r.committed(); !got.Equal(Progress{Next: 0, Parked: true, Reason: "it hangs"}) {
 				r.t.Errorf("committed %+v: who comes after a crash would try it", got)
 			}
 			close(release)
 			if outcome == nil {
 				r.said("0/0", "1/0")
-				if got := r.committed(); got != (Progress{Next: 2}) {
+				if got := r.committed(); !got.Equal(Progress{Next: 2}) {
 					r.t.Errorf("committed %+v", got)
 				}
 				if told := r.told(); len(told) != 1 || !told[0].Unparked || told[0].Offset != 0 {
@@ -84,7 +84,7 @@ func TestParkHeadInFlight(t *testing.T) {
 			}
 			r.said("0/0")
 			time.Sleep(time.Hour)
-			if got := r.committed(); got != (Progress{Next: 0, Attempt: 1, Parked: true, Reason: "it hangs"}) {
+			if got := r.committed(); !got.Equal(Progress{Next: 0, Attempt: 1, Parked: true, Reason: "it hangs"}) {
 				r.t.Errorf("committed %+v", got)
 			}
 			r.said()
@@ -109,7 +109,7 @@ func TestParkHeadInFlight(t *testing.T) {
 		}
 		close(release)
 		r.said("0/0", "1/0")
-		if got := r.committed(); got != (Progress{Next: 2}) {
+		if got := r.committed(); !got.Equal(Progress{Next: 2}) {
 			r.t.Errorf("committed %+v", got)
 		}
 	})
@@ -161,7 +161,7 @@ func TestParkHeadAndSeeks(t *testing.T) {
 			if c.parked {
 				want = Progress{Next: c.sought, Parked: true, Reason: "it hangs"}
 			}
-			if got := r.committed(); got != want {
+			if got := r.committed(); !got.Equal(want) {
 				r.t.Errorf("committed %+v, want %+v", got, want)
 			}
 			told := r.told()
@@ -284,7 +284,7 @@ func TestParkHeadOutlastsOtherParks(t *testing.T) {
 				synctest.Wait()
 			}
 			time.Sleep(time.Hour)
-			if got, want := r.box.Progress(), (Progress{Next: 10, Attempt: 1, Parked: true, Reason: c.reason}); got != want {
+			if got, want := r.box.Progress(), (Progress{Next: 10, Attempt: 1, Parked: true, Reason: c.reason}); !got.Equal(want) {
 				r.t.Errorf("the next owner is told %+v, want %+v", got, want)
 			}
 			r.mu.Lock()
@@ -307,7 +307,7 @@ func TestNotedEscalation(t *testing.T) {
 		if s := r.box.Snapshot(); s.State != messages.StateParked || s.Reason != "escalated" {
 			t.Errorf("%v %q", s.State, s.Reason)
 		}
-		if got := r.box.Progress(); got != (Progress{Next: 10, Attempt: 1}) {
+		if got := r.box.Progress(); !got.Equal(Progress{Next: 10, Attempt: 1}) {
 			t.Errorf("the next owner is told %+v", got)
 		}
 	})

@@ -32,6 +32,9 @@ type Settings struct {
 	Bytes   int // high mark, in bytes as Record.Size counts them
 	Budget  *Budget
 	Breaker *Breaker // nil: there is none
+	// Gaps is how many bytes Progress.Finished may have: what the commit's metadata has room for. 0: nothing may finish
+	// before what lies before it. By partition nothing does.
+	Gaps int
 	// Each makes a finished record wait for its commit before the next one is delivered.
 	Each bool
 	// Commit notes the partition's progress; see supervisor.Commits. It is called under the mailbox's lock, so that

@@ -127,7 +127,7 @@ func TestCommitEachIsNotOpenedByAnOlderAnswer(t *testing.T) {
 		r.withHandler()
 		r.deliver(0, 1)
 		r.said("0/0", "0/1")
-		if len(r.notes) != 2 || r.notes[0].Progress != (Progress{Next: 0, Attempt: 1}) || r.notes[1].Next != 1 {
+		if len(r.notes) != 2 || !r.notes[0].Progress.Equal(Progress{Next: 0, Attempt: 1}) || r.notes[1].Next != 1 {
 			t.Fatalf("%d notes", len(r.notes))
 		}
 		r.notes[0].done(nil)
@@ -181,11 +181,11 @@ func TestAttemptsAndParkAreCommitted(t *testing.T) {
 		}
 		r.withHandler()
 		r.deliver(0)
-		if p := r.committed(); p != (Progress{Next: 0, Attempt: 1}) {
+		if p := r.committed(); !p.Equal(Progress{Next: 0, Attempt: 1}) {
 			t.Errorf("after the first failure: %+v", p)
 		}
 		time.Sleep(time.Minute)
-		if p := r.committed(); p != (Progress{Next: 0, Attempt: 3, Parked: true, Reason: "why"}) {
+		if p := r.committed(); !p.Equal(Progress{Next: 0, Attempt: 3, Parked: true, Reason: "why"}) {
 			t.Errorf("parked: %+v", p)
 		}
 		if err := r.box.SkipHead(0); err != nil {
@@ -196,7 +196,7 @@ func TestAttemptsAndParkAreCommitted(t *testing.T) {
 				t.Error("for a moment, the innocent next record was committed as parked")
 			}
 		}
-		if p := r.committed(); p != (Progress{Next: 1}) {
+		if p := r.committed(); !p.Equal(Progress{Next: 1}) {
 			t.Errorf("skipped: %+v", p)
 		}
 	})

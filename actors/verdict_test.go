@@ -211,7 +211,7 @@ func TestAParkForAnotherReasonDoesNotTravel(t *testing.T) {
 		if s := r.box.Snapshot(); s.State != messages.StateParked {
 			t.Errorf("state %v", s.State)
 		}
-		if p := r.box.Progress(); p != (Progress{Next: 0, Attempt: 1}) {
+		if p := r.box.Progress(); !p.Equal(Progress{Next: 0, Attempt: 1}) {
 			t.Errorf("the next owner learns %+v", p)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer/internal/metadata"
 	"github.com/ottla-go/ottla/consumer/internal/wire"
 	"github.com/ottla-go/ottla/supervisor"
 )
@@ -54,6 +55,7 @@ func settings(c Config) supervisor.Settings {
 		Strategy: c.Strategy, DeadLetters: c.DeadLetters,
 		Records: c.Backlog.Records, Bytes: c.Backlog.Bytes, TotalBytes: c.Backlog.TotalBytes,
 		ShedAfter:    c.Backlog.ShedAfter,
+		Gaps:         metadata.FinishedMost,
 		Each:         c.Commit.Mode == CommitEach,
 		Store:        c.Offsets.Store != nil,
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,

@@ -101,7 +101,7 @@ func (s *supervisor) begin(mc messages.Claim) {
 		Handler: c.how.Handler, Producer: c.how.Producer, Hooks: c.how.Hooks,
 		HandlerTimeout: c.how.HandlerTimeout, StuckAfter: c.how.StuckAfter, Rate: c.how.Rate,
 		Records: s.set.Records, Bytes: s.set.Bytes, Budget: s.budget, Breaker: s.breaker, Each: s.set.Each,
-		ShedAfter: s.set.ShedAfter,
+		ShedAfter: s.set.ShedAfter, Gaps: s.set.Gaps,
 		Wake: func() {
 			defer in.caught()
 			source.Wake(mc)

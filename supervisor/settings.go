@@ -29,7 +29,9 @@ type Settings struct {
 	// ShedAfter is how long a partition may be parked before the records behind its head are dropped from memory, to
 	// be fetched again when it goes on; 0: they never are.
 	ShedAfter time.Duration
-	Each      bool
+	// Gaps is how many bytes a commit has for what is finished beyond its offset; see actors.Settings.
+	Gaps int
+	Each bool
 
 	Store      bool // an offset store: SeekTo is an outcome, Skip advances it
 	StoreAlone bool // nothing is committed to Kafka

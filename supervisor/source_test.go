@@ -35,7 +35,7 @@ func TestASourceThatFailsParks(t *testing.T) {
 		if e := eventsOf[*messages.Parked](k); len(e) != 1 || e[0].Head != p.Head(2) {
 			t.Errorf("events %+v", e)
 		}
-		expect(t, "attempts that were charged", lastCommit(t, p).Progress, actors.Progress{Next: 2})
+		expect(t, "attempts that were charged", lastCommit(t, p).Equal(actors.Progress{Next: 2}), true)
 
 		if err := p.Retry(1); err == nil {
 			t.Error("a command for another offset was not refused")

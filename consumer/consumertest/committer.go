@@ -88,7 +88,7 @@ func (s *commits) Commit(p actors.Progress, _ bool, done func(error)) {
 		s.later(done, errClosed)
 		return
 	}
-	if p != s.note {
+	if !p.Equal(s.note) {
 		s.note = p
 		s.said++
 	}
@@ -131,10 +131,6 @@ func (s *commits) run() {
 		if !s.pause(takes) {
 			continue
 		}
-		var meta string
-		if err == nil {
-			meta, err = s.log.commit(p)
-		}
 		if err != nil {
 			s.c.inbox.CommitFailed(s.claim, p.Next, err, false)
 			s.heard(err)
@@ -143,6 +139,10 @@ func (s *commits) run() {
 			continue
 		}
 		failures = 0
+		meta, without := s.log.commit(p)
+		if without {
+			s.c.k.fault("what is finished beyond %v@%d takes %d bytes and does not fit into the commit", s.log.place, p.Next, len(p.Finished))
+		}
 		s.c.k.noteCommit(s.claim, p, meta)
 		s.acknowledge(n)
 		s.c.inbox.Committed(s.claim, p.Next)

@@ -2,6 +2,7 @@ package consumertest
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -135,8 +136,21 @@ func (k *Kit) noteCommit(c messages.Claim, progress actors.Progress, meta string
 	p := k.partitionOf(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.story.addf("%v commits %d, attempt %d, parked %v", c, progress.Next, progress.Attempt, progress.Parked)
+	k.story.addf("%v commits %d, attempt %d, parked %v%s", c, progress.Next, progress.Attempt, progress.Parked, beyond(progress))
 	p.commits = append(p.commits, Commit{progress, meta, time.Since(k.began)})
+}
+
+// beyond tells what is finished beyond the offset, if anything is.
+func beyond(p actors.Progress) string {
+	spans, err := actors.DecodeSpans(p.Next, p.Finished)
+	switch {
+	case err != nil:
+		return ", " + err.Error()
+	case len(spans) == 0:
+		return ""
+	default:
+		return fmt.Sprint(", finished beyond it ", spans)
+	}
 }
 
 // overlap is a delivery beside a handler that was still running.

@@ -171,16 +171,14 @@ func (l *partitionLog) resolve(choice consumer.Choice) int64 {
 	return l.end
 }
 
-// commit is what an OffsetCommit does. Like the real coordinator it does not ask who owns the partition.
-func (l *partitionLog) commit(p actors.Progress) (meta string, err error) {
-	meta, err = metadata.Encode(metadata.Of(p))
-	if err != nil {
-		return "", err
-	}
+// commit is what an OffsetCommit does. Like the real coordinator it does not ask who owns the partition. Like the real
+// committer it leaves out what is finished beyond the offset if that does not fit, and answers that it was so.
+func (l *partitionLog) commit(p actors.Progress) (meta string, without bool) {
+	meta, without = metadata.Fit(metadata.Of(p), 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.committed, l.metadata = p.Next, meta
-	return meta, nil
+	return meta, without
 }
 
 // last is what was committed; false: nothing.

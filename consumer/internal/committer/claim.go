@@ -30,7 +30,9 @@ type claim struct {
 	denied chan struct{} // of one: the coordinator does not know the partition
 	gone   error         // what a flush has found out of it
 
-	report // of the loop alone
+	// Of the loop alone.
+	report
+	overlong bool // it was said that what is finished beyond the offset is too long
 }
 
 var _ supervisor.Commits = (*claim)(nil)

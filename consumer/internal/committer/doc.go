@@ -34,7 +34,7 @@
 //
 // claim.go and notes.go are what Commit, Flush and Close touch; fence.go closes the gap between a loss and Close; core.go,
 // pending.go, pace.go, verdict.go and report.go decide, without clock and I/O, and are simulated step by step; loop.go,
-// send.go and read.go are the goroutine that talks to the coordinator; start.go and ranges.go find where a claim begins;
+// send.go and read.go are the goroutine that talks to the coordinator; describe.go is what goes beside an offset; start.go, beyond.go and ranges.go find where a claim begins;
 // gone.go and looks.go find that its partition does not exist any more.
 //
 // Locks: a claim's and the committer's are never held together, nor across a call to anybody else.

@@ -8,7 +8,8 @@ type loop struct {
 
 	untold map[*claim]struct{} // acknowledged, and not told yet
 
-	tooLong int // length of the shortest metadata that the broker refused; 0: none
+	tooLong   int  // length of the shortest metadata that the broker refused; 0: none
+	curtailed bool // it was said that what is finished beyond offsets is left out for it
 
 	readHold hold
 	unstable bool      // the brokers are too old for RequireStable

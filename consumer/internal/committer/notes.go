@@ -39,7 +39,7 @@ func (n *Notes) Say(p actors.Progress, urgent bool, done func(error)) (list, ove
 	if n.closed {
 		return false, true, ErrClosed
 	}
-	if p.Next != n.note.Next || p != n.note {
+	if p.Next != n.note.Next || !p.Equal(n.note) {
 		n.note = p
 		n.said++
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/ottla-go/ottla/consumer/internal/conn"
-	"github.com/ottla-go/ottla/consumer/internal/metadata"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -52,12 +51,7 @@ func (c *Committer) send() {
 		if !open {
 			continue
 		}
-		n := metadata.Of(p)
-		n.Partitions = k.origin()
-		meta, err := metadata.Encode(n)
-		if err != nil || c.tooLong > 0 && len(meta) >= c.tooLong {
-			meta = ""
-		}
+		meta := c.describe(k, p)
 		// The leader epoch is not known here. -1 says so (KIP-320); AddBlock would claim 0, which a consumer that
 		// validates its position would take for the truth.
 		q.AddBlockWithLeaderEpoch(k.claim.Topic, k.claim.Partition, p.Next, -1, 0, meta)

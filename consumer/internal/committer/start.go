@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/IBM/sarama"
+
 	"github.com/ottla-go/ottla/actors"
 	"github.com/ottla-go/ottla/consumer/internal/metadata"
 	"github.com/ottla-go/ottla/consumer/internal/offsets"
@@ -39,8 +41,10 @@ func (k *claim) Start(ctx context.Context) (supervisor.Start, error) {
 	}
 	at := found[k.claim.Partition]
 	about := offsets.Unknown
+	var note metadata.Note
 	if at != nil {
-		about = at.Offset
+		note = k.read(at)
+		about = k.beyond(at.Offset, &note)
 	}
 	log, err := k.span(ctx, about)
 	if err != nil {
@@ -49,13 +53,9 @@ func (k *claim) Start(ctx context.Context) (supervisor.Start, error) {
 	if at == nil {
 		return k.startAfresh(ctx, log)
 	}
-	note, err := metadata.Decode(at.Metadata)
-	if err != nil {
-		k.c.set.Logger.Warn("the committed offset's metadata carries nothing", slog.String("claim", k.claim.String()),
-			slog.Int64("offset", at.Offset), slog.Any("error", err))
-	}
 	k.carry(note.Partitions)
 	if log.holds(at.Offset) {
+		k.trust(at.Offset, about, log, &note)
 		return supervisor.Start{Next: at.Offset, Progress: note.Progress(at.Offset)}, nil
 	}
 	moved, err := k.move(ctx, at.Offset, log, "committed offset")
@@ -63,6 +63,16 @@ func (k *claim) Start(ctx context.Context) (supervisor.Start, error) {
 		err = k.settle(ctx, moved.Next)
 	}
 	return moved, err
+}
+
+// read is the note beside a committed offset.
+func (k *claim) read(at *sarama.OffsetFetchResponseBlock) metadata.Note {
+	note, err := metadata.Decode(at.Metadata)
+	if err != nil {
+		k.c.set.Logger.Warn("the committed offset's metadata carries nothing", slog.String("claim", k.claim.String()),
+			slog.Int64("offset", at.Offset), slog.Any("error", err))
+	}
+	return note
 }
 
 // startAfresh begins where the start choice says.

@@ -140,7 +140,7 @@ func TestStartChoices(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.Next != c.next || got.Progress != c.progress.Progress(c.next) {
+				if got.Next != c.next || !got.Progress.Equal(c.progress.Progress(c.next)) {
 					t.Errorf("starts at %+v, want %d with %+v", got, c.next, c.progress)
 				}
 				if m := got.Moved; (m != nil) != c.moved || m != nil && (m.From != c.committed || m.To != c.next || m.Claim != k.claim || m.Why == "") {
@@ -178,7 +178,7 @@ func TestForeignMetadata(t *testing.T) {
 		b.offsets[orders(0)] = block{5, "written by a Java program"}
 		x := newBench(t, b, withLog(&logRange{end: 10}))
 		got, err := x.claim(orders(0)).Start(t.Context())
-		if err != nil || got.Next != 5 || got.Progress != at(5) {
+		if err != nil || got.Next != 5 || !got.Progress.Equal(at(5)) {
 			t.Errorf("starts at %+v, %v", got, err)
 		}
 		if n := strings.Count(x.logs.String(), "metadata"); n == 0 || strings.Count(x.logs.String(), "\n") != 1 {

@@ -93,7 +93,7 @@ func TestStartByStore(t *testing.T) {
 					}
 					return
 				}
-				if err != nil || got.Next != c.next || got.Fence != 9 || got.Progress != at(c.next) || (got.Moved != nil) != c.moved {
+				if err != nil || got.Next != c.next || got.Fence != 9 || !got.Progress.Equal(at(c.next)) || (got.Moved != nil) != c.moved {
 					t.Errorf("got %+v, %v", got, err)
 				}
 				if want := (struct{ next, fence int64 }{c.next, 9}); c.advanced != (s.next == want.next && s.fence == want.fence) {

@@ -58,7 +58,7 @@ var verdicts = map[sarama.KError]verdict{
 	},
 	sarama.ErrOffsetMetadataTooLarge: {
 		pace: atOnce, bare: true,
-		remedy: "committed without attempts and park: raise the brokers' offset.metadata.max.bytes to 4096, its default",
+		remedy: "committed without what does not fit of attempts, park, and what is finished beyond the offset: raise the brokers' offset.metadata.max.bytes to 4096, its default",
 	},
 }
 

@@ -39,7 +39,7 @@ func (s *sim) date() time.Time { return time.Unix(0, 0).Add(s.now) }
 
 // say takes how far a claim has come. With a commit for each record, the next one waits until it is acknowledged.
 func (c *commits) say(k *tenure, p actors.Progress, urgent bool) {
-	if k.closed || p == k.told {
+	if k.closed || p.Equal(k.told) {
 		return
 	}
 	k.told = p

@@ -11,9 +11,13 @@
 //	1  attempts made at the record        unsigned varint
 //	2  the partition is parked            empty
 //	3  the park's reason                  UTF-8
-//	4  ranges finished beyond the offset  reserved: opaque, kept as it is, not produced yet
+//	4  ranges finished beyond the offset  bytes of actors.EncodeSpans, relative to the offset
 //	5  partitions the topic had when the  unsigned varint
 //	   group first began at its end
+//
+// Type 4 is written where records finish out of order; by partition never. The first byte of its value is the number of
+// its form. To this package the value is opaque: a form that a version does not know, written by a later one, is no damage
+// of the note. Who reads it takes nothing for finished then, and says so; the other fields count.
 //
 // Nothing to say is the empty string, which is what other clients leave as well. A reader skips types that it does
 // not know, so that a later version can add fields; what is no "ottla1:" string at all, or a damaged one, carries
@@ -22,5 +26,6 @@
 //
 // Brokers bound the string (offset.metadata.max.bytes, 4,096 by default) and refuse the offset with it. [Limit] raw
 // bytes are 4,007 characters. What does not fit is cut: the reason first, then the attempts. The finished ranges
-// never, because without them finished records would be handled again: their producer has to stop before.
+// never, because without them finished records would be handled again: their producer has to stop before they have more
+// than [FinishedMost] bytes. [Fit] is for where they do not fit all the same: the offset counts more than they.
 package metadata

@@ -56,6 +56,25 @@ func Encode(n Note) (string, error) {
 	return prefix + encoding.EncodeToString(raw), nil
 }
 
+// Fit is Encode for brokers that have refused a string of so many characters; 0: none. What does not fit goes: the
+// finished ranges first, and then everything. An offset without its metadata is still an offset. without says that there
+// were finished ranges, and the string does not have them: those records are handled again by the next owner.
+func Fit(n Note, refused int) (s string, without bool) {
+	fits := func() bool {
+		var err error
+		s, err = Encode(n)
+		return err == nil && (refused == 0 || len(s) < refused)
+	}
+	if fits() {
+		return s, false
+	}
+	without = len(n.Finished) > 0
+	if n.Finished = nil; without && fits() {
+		return s, true
+	}
+	return "", without
+}
+
 // number is n as a varint; 0 is left out.
 func number(n uint64) []byte {
 	if n == 0 {

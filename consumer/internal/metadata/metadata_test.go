@@ -165,8 +165,8 @@ func TestNumbersOutOfRange(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	p := actors.Progress{Next: 42, Attempt: 2, Parked: true, Reason: "r"}
-	if got := Of(p).Progress(42); got != p {
+	p := actors.Progress{Next: 42, Attempt: 2, Parked: true, Reason: "r", Finished: []byte{1, 1, 7}}
+	if got := Of(p).Progress(42); !got.Equal(p) {
 		t.Errorf("%+v, want %+v", got, p)
 	}
 }

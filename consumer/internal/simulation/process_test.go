@@ -14,6 +14,7 @@ import (
 	"github.com/ottla-go/ottla/consumer/internal/committer"
 	"github.com/ottla-go/ottla/consumer/internal/conn"
 	"github.com/ottla-go/ottla/consumer/internal/member"
+	"github.com/ottla-go/ottla/consumer/internal/metadata"
 	"github.com/ottla-go/ottla/messages"
 	"github.com/ottla-go/ottla/supervisor"
 )
@@ -64,7 +65,7 @@ func (w *world) start(instance string) *process {
 				supervisor.On(supervisor.Is(errSomebody), supervisor.Park("somebody has to look at it")),
 				supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
 			}},
-		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Each: w.each,
+		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Gaps: metadata.FinishedMost, Each: w.each,
 		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
 		ShedAfter:    3 * time.Second, // the operator comes every 7 s
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
