@@ -88,7 +88,10 @@ func (c cluster) offset(ctx context.Context, group, topic string, partition int3
 		return 0, fmt.Errorf("offsets of %s: %w", group, err)
 	}
 	for _, g := range resp.Groups {
-		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+		switch err := kerr.ErrorForCode(g.ErrorCode); {
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return -1, nil
+		case err != nil:
 			return 0, err
 		}
 		for _, t := range g.Topics {
