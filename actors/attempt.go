@@ -1,6 +1,10 @@
 package actors
 
-import "github.com/ottla-go/ottla/messages"
+import (
+	"slices"
+
+	"github.com/ottla-go/ottla/messages"
+)
 
 // attempt is the record that is with the user.
 type attempt struct {
@@ -14,6 +18,7 @@ type attempt struct {
 	kept      bool
 	answered  bool
 	outcome   *outcome
+	inquiries []*inquiry // what somebody else was asked about it
 }
 
 // end: the handler, or Receive, has returned, or has been ended by a panic.
@@ -41,6 +46,9 @@ func (a *attempt) clear() {
 		a.limit.over()
 		a.limit = nil
 	}
+	if a.inquiries != nil {
+		a.withdraw()
+	}
 	a.probe, a.returned, a.hasResult, a.kept, a.answered = false, false, false, false, false
 	if a.result != nil {
 		a.result = nil
@@ -48,4 +56,18 @@ func (a *attempt) clear() {
 	if a.outcome != nil {
 		a.outcome = nil
 	}
+}
+
+// inquire notes an inquiry about the attempt, to be given up with it. It forgets those that have ended already: there may be many,
+// one after the other.
+func (a *attempt) inquire(i *inquiry) {
+	a.inquiries = append(slices.DeleteFunc(a.inquiries, (*inquiry).ended), i)
+}
+
+// withdraw gives up all inquiries about the attempt: nobody waits for their answers.
+func (a *attempt) withdraw() {
+	for _, i := range a.inquiries {
+		i.over()
+	}
+	a.inquiries = nil
 }

@@ -71,6 +71,7 @@ func (m *Mailbox) Revoke(said *messages.Revoked) {
 func (m *Mailbox) Lose(said *messages.Lost) {
 	m.mu.Lock()
 	m.lost = true
+	m.attempt.withdraw()
 	m.endClaim(messages.ErrLost)
 	m.leave(said)
 	m.kick()
@@ -99,6 +100,7 @@ func (m *Mailbox) Abandon(cause error) {
 	}
 	m.note(true)
 	m.abandoned = true
+	m.attempt.withdraw()
 	m.endClaim(cause)
 	m.leave(nil)
 	said := m.unsaid
@@ -115,6 +117,7 @@ func (m *Mailbox) Close() {
 	m.endClaim(messages.ErrStopped)
 	m.mu.Lock()
 	m.stopTimer()
+	m.attempt.withdraw()
 	m.parkEnds()
 	if !m.left {
 		m.left = true

@@ -2,7 +2,7 @@
 // the offset tracker; the [Mailbox], an actor.Mailbox made of it; the partition actor that [Props] spawns; and
 // the [Budget] that bounds the memory of all partitions together.
 //
-// Package supervisor spawns and steers these; most users meet only what arrives in their actor's Receive.
+// Package supervisor spawns and steers these; most users meet only what arrives in their actor's Receive, and [Ask].
 //
 // # The life of a record
 //
@@ -34,6 +34,8 @@
 //   - One fault is asked about at a time. A second one (a child's Terminated panics while the actor waits for a
 //     verdict, a kept record fails) waits until protoactor has resumed the actor after the first: a verdict, and a
 //     Resume, name no fault, and would meet the wrong one.
+//   - An Answer is looked at when it is received, not when it is sent: meanwhile the record may have been delivered anew, to
+//     an actor with the same PID. A *Record is one attempt, so its pointer tells incarnations apart, and claims.
 //   - runtime.Goexit in a handler kills the goroutine that runs the mailbox. The deferred recovery notices
 //     (recover answers nil although the function did not return) and goes on in a new goroutine.
 //   - A partition that is parked for long gives its memory back, but for the head, and the source goes back to what was

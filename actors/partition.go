@@ -77,12 +77,17 @@ type partition struct {
 	ending  bool        // Stopping or Restarting was handed over
 }
 
-// Receive hands everything on. An actor that is ending gets Terminated for its children, too: protoactor looks only
+// Receive hands everything on, but for an Answer that comes too late: the record that it is about may have been delivered
+// anew while it was under way, or while it waited behind other messages. An actor that is ending gets Terminated for its children, too: protoactor looks only
 // after Receive has returned whether that was the last one it waits for.
 func (p *partition) Receive(ctx actor.Context) {
-	switch ctx.Message().(type) {
+	switch msg := ctx.Message().(type) {
 	case release:
 		return
+	case *messages.Answer:
+		if msg.Record != nil && msg.Record.Stale() != nil {
+			return
+		}
 	case *actor.Started:
 		p.produce()
 	case *actor.Stopping, *actor.Restarting:

@@ -168,10 +168,19 @@ func (m *Mailbox) recovered(r any) bool {
 	return true
 }
 
+// atRecord: user code is at the open record, or at what somebody else has answered about it.
+func (m *Mailbox) atRecord() bool {
+	if m.doing != invokeControl {
+		return m.doing == invokeRecord
+	}
+	answer, ok := actor.UnwrapEnvelopeMessage(m.handling).(*messages.Answer)
+	return ok && answer.Record != nil && answer.Record == m.attempt.record
+}
+
 // crashed notes a panic where choose looks for it.
 func (m *Mailbox) crashed(o *outcome) {
 	a := &m.attempt
-	if m.doing == invokeRecord && (!a.answered || a.outcome != nil) {
+	if m.atRecord() && (!a.answered || a.outcome != nil) {
 		a.answered, a.outcome = true, o
 		return
 	}

@@ -17,6 +17,7 @@ import (
 var imports = map[string]string{
 	"consumer": "github.com/ottla-go/ottla/consumer", "messages": "github.com/ottla-go/ottla/messages",
 	"supervisor": "github.com/ottla-go/ottla/supervisor", "actor": "github.com/asynkron/protoactor-go/actor",
+	"actors":       "github.com/ottla-go/ottla/actors",
 	"deadletters":  "github.com/ottla-go/ottla/consumer/deadletters",
 	"middleware":   "github.com/ottla-go/ottla/consumer/middleware",
 	"consumertest": "github.com/ottla-go/ottla/consumer/consumertest", "sarama": "github.com/IBM/sarama",
