@@ -58,8 +58,8 @@ func (a *attempt) clear() {
 	}
 }
 
-// inquire notes an inquiry about the attempt, to be given up with it. It forgets those that have ended already: there may be many,
-// one after the other.
+// inquire notes an inquiry about the attempt, to be given up with it. It forgets those that have ended already: there may
+// be many, one after the other.
 func (a *attempt) inquire(i *inquiry) {
 	a.inquiries = append(slices.DeleteFunc(a.inquiries, (*inquiry).ended), i)
 }
