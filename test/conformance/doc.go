@@ -109,6 +109,7 @@
 //	operator         TestOperatorParkThroughRebalances               both
 //	operator         TestOperatorParksWhatHangs                      both
 //	operator         TestOperatorPauseThroughRebalances              both
+//	asynchronous     TestAsynchronousCompletionAtRevocation          both
 //	timeout          TestHandlerTimeout                              both
 //	stuck            TestStuckHandler                                both
 //	breaker          TestBreaker                                     both
