@@ -60,10 +60,10 @@ func TestTopicInheritsWhatIsZero(t *testing.T) {
 	}
 }
 
-// The map is the caller's: what he does to it after New is not seen.
+// The map is the caller's: what he does to it after New is not seen. A topic of both is consumed once.
 func TestPerTopicIsReadOnce(t *testing.T) {
 	c := good()
-	c.PerTopic = map[string]Topic{"payments": {}}
+	c.PerTopic = map[string]Topic{"payments": {}, "orders": {}}
 	full := c.WithDefaults()
 	c.PerTopic["refunds"] = Topic{}
 	if got := full.subscribed(); !slices.Equal(got, []string{"orders", "payments"}) {
