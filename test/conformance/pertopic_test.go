@@ -36,7 +36,7 @@ func (a *teller) Receive(ctx actor.Context) {
 func TestPerTopic(t *testing.T) {
 	const each, bad = 30, int64(11)
 	k := cluster(t)
-	orders, accounts, payments := k.topic(2), k.topic(2), k.topic(2)
+	orders, accounts, payments := k.topic(2), k.topic(2), k.topic(3)
 	group, dlt := "g-"+orders, payments+".dlt"
 	for _, topic := range []string{orders, accounts, payments} {
 		k.fill(topic, 2, 0, each)
@@ -79,10 +79,13 @@ func TestPerTopic(t *testing.T) {
 	a := start(t, "a", config("a"))
 	eventually(t, "orders and payments are through, and the ledger is parked", func() bool {
 		at := k.committed(group, payments)
-		return ordered.done() && at[0] == each && at[1] == each && parked(a)
+		return ordered.done() && at[0] == each && at[1] == each && incarnations.Load() >= 5 && parked(a)
 	})
-	if n := incarnations.Load(); n != 4 {
-		t.Errorf("%d incarnations of the actors of two partitions, each of which was to be restarted once", n)
+	if n := incarnations.Load(); n != 5 {
+		t.Errorf("%d incarnations of the actors of three partitions, of which two were to be restarted once", n)
+	}
+	if !k.ready(dlt, 3) {
+		t.Error("the topic for dead letters was not made as wide as the widest that is consumed, which only PerTopic names")
 	}
 	if n := handled.Load(); n != 2*(each-1) {
 		t.Errorf("%d payments were handled, want %d", n, 2*(each-1))
@@ -98,7 +101,7 @@ func TestPerTopic(t *testing.T) {
 	a.leave()
 
 	b := start(t, "b", config("b"))
-	eventually(t, "the ledger is parked at the next owner", func() bool { return len(b.status().Partitions) == 6 && parked(b) })
+	eventually(t, "the ledger is parked at the next owner", func() bool { return len(b.status().Partitions) == 7 && parked(b) })
 	if calls := ledger.calls(by("b")); len(calls) > 0 {
 		t.Errorf("while it was parked, b has handled %v", attempts(calls))
 	}
