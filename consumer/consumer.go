@@ -54,7 +54,7 @@ func New(cfg Config) (*Consumer, error) {
 // print each failure once more.
 func newSystem(log *slog.Logger) *actor.ActorSystem {
 	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
-		return slog.New(quieter{log.Handler()})
+		return slog.New(quieter{unfailing(log).Handler()})
 	}))
 }
 

@@ -19,6 +19,7 @@ import (
 
 // kafkaSettings adds the link to Kafka; c is valid and has its defaults.
 func kafkaSettings(c Config) (supervisor.Settings, error) {
+	c.Logger = unfailing(c.Logger)
 	set := settings(c)
 	dialing, faults := c.saramaConfig()
 	if len(faults) > 0 {

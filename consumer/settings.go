@@ -61,7 +61,7 @@ func settings(c Config) supervisor.Settings {
 		StoreAlone:   c.Offsets.Store != nil && !c.Offsets.AlsoToKafka,
 		DrainTimeout: c.DrainTimeout,
 		Reserve:      reserve(c.HeartbeatInterval, c.RebalanceTimeout),
-		Logger:       c.Logger, LogContents: c.LogContents,
+		Logger:       unfailing(c.Logger), LogContents: c.LogContents,
 		Random: rand.Float64,
 	}
 }
