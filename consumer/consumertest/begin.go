@@ -32,7 +32,10 @@ func (s *commits) startByStore(ctx context.Context) (supervisor.Start, error) {
 	var pos consumer.Position
 	err := s.c.k.storing()
 	if err == nil {
-		pos, err = s.c.k.cfg.Offsets.Store.Acquire(ctx, s.claim)
+		err = actors.Guarded(ctx, func() (err error) {
+			pos, err = s.c.k.cfg.Offsets.Store.Acquire(ctx, s.claim)
+			return err
+		})
 	}
 	if err != nil {
 		return supervisor.Start{}, fmt.Errorf("the offset store did not acquire %v: %w", s.log.place, err)
@@ -97,5 +100,5 @@ func (s *commits) Advance(ctx context.Context, next int64) error {
 	if err := s.c.k.storing(); err != nil {
 		return err
 	}
-	return advancer.Advance(ctx, s.claim, next, fence)
+	return actors.Guarded(ctx, func() error { return advancer.Advance(ctx, s.claim, next, fence) })
 }

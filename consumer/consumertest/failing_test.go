@@ -2,6 +2,7 @@ package consumertest_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -68,4 +69,41 @@ func TestFailSaves(t *testing.T) {
 			t.Errorf("delivered %v, %v", got, store)
 		}
 	})
+}
+
+// rudeStore panics, or ends its goroutine, the first time.
+type rudeStore struct {
+	consumertest.Store
+	calls int
+	rude  func()
+}
+
+// Acquire implements consumer.OffsetStore.
+func (s *rudeStore) Acquire(ctx context.Context, c messages.Claim) (consumertest.Position, error) {
+	if s.calls++; s.calls == 1 {
+		s.rude()
+	}
+	return s.Store.Acquire(ctx, c)
+}
+
+// An offset store that panics is a failure for the policy, as it is beside a Kafka.
+func TestAStoreThatPanics(t *testing.T) {
+	for name, rude := range map[string]func(){"panics": func() { panic("no database") }, "exits": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			cfg := consumertest.Config{Handler: consumertest.Script()}
+			cfg.Offsets.Store, cfg.Offsets.Start = &rudeStore{rude: rude}, consumer.Earliest
+			cfg.Policy = supervisor.Policy{supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Every(time.Second)))}
+			consumertest.Run(t, cfg, func(t *testing.T, k *consumertest.Kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				k.Advance(time.Second)
+				if d := p.Deliveries(); len(d) != 1 {
+					t.Errorf("delivered %v", d)
+				}
+				if f := p.Failures(); len(f) != 1 || f[0].Failure.Class != messages.ClassStore {
+					t.Errorf("failures %+v", f)
+				}
+			})
+		})
+	}
 }
