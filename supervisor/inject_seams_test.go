@@ -111,15 +111,14 @@ type tappedCommitter struct {
 }
 
 func (w tappedCommitter) Claim(c messages.Claim) (commits supervisor.Commits) {
-	w.in.around("Committer.Claim", func() { commits = tappedCommits{w.in, c, w.to.Claim(c)} })
+	w.in.around("Committer.Claim", func() { commits = tappedCommits{w.in, w.to.Claim(c)} })
 	return commits
 }
 func (w tappedCommitter) Stop() { w.in.end("Committer.Stop", w.to.Stop) }
 
 type tappedCommits struct {
-	in    *injection
-	claim messages.Claim
-	to    supervisor.Commits
+	in *injection
+	to supervisor.Commits
 }
 
 func (w tappedCommits) Start(ctx context.Context) (start supervisor.Start, err error) {
@@ -132,9 +131,7 @@ func (w tappedCommits) Readable(ctx context.Context, offset int64, skip bool) (n
 	return next, err
 }
 
-// Commit also looks whether what is to be committed is finished.
 func (w tappedCommits) Commit(p actors.Progress, urgent bool, done func(error)) {
-	w.in.behind("a commit", w.claim.Partition, p.Next)
 	w.in.around("Commits.Commit", func() { w.to.Commit(p, urgent, done) })
 }
 

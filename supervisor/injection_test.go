@@ -11,6 +11,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/ottla-go/ottla/actors"
+	"github.com/ottla-go/ottla/consumer"
 	"github.com/ottla-go/ottla/consumer/consumertest"
 	"github.com/ottla-go/ottla/messages"
 	"github.com/ottla-go/ottla/supervisor"
@@ -22,26 +24,38 @@ var (
 	errPark   = errors.New("to be parked")
 )
 
+// directives is a policy with one record for each.
+var directives = supervisor.Policy{
+	supervisor.On(supervisor.Is(errSkip), supervisor.Skip()),
+	supervisor.On(supervisor.Is(errLetter), supervisor.DeadLetter("orders.dlt")),
+	supervisor.On(supervisor.Is(errAway), supervisor.Break(every(time.Second))),
+	supervisor.On(supervisor.Is(errPark), supervisor.Park("look")),
+	supervisor.On(supervisor.Any(), supervisor.Retry(every(time.Second))),
+}
+
 // injection is one run: a consumer under an application's actor, which restarts it when it fails; an offset store, and commits
 // to Kafka beside it; partitions that go and come, with records for each directive, operators' commands, and faults of every
 // other kind.
 type injection struct {
 	*trap
-	t     *testing.T
-	k     *kit
-	cfg   config
-	cut   bool // the end is a poison pill, which is cut short
-	store consumertest.Store
-	boss  *boss
-	adapt func(*supervisor.Settings) // puts the points there; nil: none
-	wrap  func(*actor.Props)
-	err   func(error) error // makes an error of one; nil: it is that
+	t        *testing.T
+	k        *kit
+	cfg      config
+	silent   bool // nobody need be told
+	perTopic bool // handling is that of a topic
+	cut      bool // the end is a poison pill, which is cut short
+	store    consumertest.Store
+	boss     *boss
+	adapt    func(*supervisor.Settings) // puts the points there; nil: none
+	wrap     func(*actor.Props)
+	err      func(error) error // makes an error of one; nil: it is that
 
 	mu       sync.Mutex
 	healed   bool // from now on everything succeeds
 	done     map[string]bool
 	givenUp  map[string]bool // may be
 	produced map[int32]int64
+	offsets  map[string]int64 // of words
 	claimed  map[uint64]*partition
 	lostIn   int // incarnations that had ended when a claim was lost
 	problems []string
@@ -137,6 +151,7 @@ func (in *injection) produce(partition int32, words ...string) {
 		case "skip", "letter", "operator skips", "operator dead-letters", "corrupt":
 			in.givenUp[at(partition, in.produced[partition])] = true
 		}
+		in.offsets[word] = in.produced[partition]
 		in.produced[partition]++
 	}
 	in.mu.Unlock()
@@ -171,30 +186,31 @@ func (in *injection) joined() bool {
 func (in *injection) run(t *testing.T) {
 	cfg := in.cfg
 	in.t, in.done, in.givenUp, in.produced = t, map[string]bool{}, map[string]bool{}, map[int32]int64{}
-	in.claimed, in.lostIn = map[uint64]*partition{}, -1
+	in.claimed, in.lostIn, in.offsets = map[uint64]*partition{}, -1, map[string]int64{}
 	in.boss = &boss{decide: func(int, error) actor.Directive { return actor.RestartDirective }}
 	for n := range int32(3) {
 		in.store.Set("orders", n, 0)
 	}
-	if cfg.Handler == nil {
+	if cfg.Handler == nil && cfg.Actor == nil {
 		cfg.Actor = func() actor.Actor { return &worker{in: in} }
 	}
-	cfg.Offsets.Store, cfg.Offsets.Start, cfg.Offsets.AlsoToKafka = &in.store, earliest, true
+	if cfg.Offsets.Store == nil {
+		cfg.Offsets.Store = &in.store
+	}
+	cfg.Offsets.Start, cfg.Offsets.AlsoToKafka = earliest, true
 	if cfg.Policy == nil && cfg.Strategy == nil {
-		cfg.Policy = supervisor.Policy{
-			supervisor.On(supervisor.Is(errSkip), supervisor.Skip()),
-			supervisor.On(supervisor.Is(errLetter), supervisor.DeadLetter("orders.dlt")),
-			supervisor.On(supervisor.Is(errAway), supervisor.Break(every(time.Second))),
-			supervisor.On(supervisor.Is(errPark), supervisor.Park("look")),
-			supervisor.On(supervisor.Any(), supervisor.Retry(every(time.Second))),
-		}
+		cfg.Policy = directives
 	}
 	cfg.DrainTimeout, cfg.StuckAfter = 10*time.Second, time.Second
-	setup := consumertest.Setup{Config: cfg, Adjust: in.adapt, Parent: func(consumer *actor.Props) *actor.Props {
+	if in.perTopic {
+		cfg.PerTopic = map[string]consumer.Topic{"orders": {Handler: cfg.Handler, Actor: cfg.Actor, Hooks: cfg.Hooks, Policy: cfg.Policy}}
+		cfg.Handler, cfg.Actor, cfg.Hooks, cfg.Policy = nil, nil, consumer.Hooks{}, nil
+	}
+	setup := consumertest.Setup{Config: cfg, Adjust: in.adjust, Parent: func(props *actor.Props) *actor.Props {
 		if in.wrap != nil {
-			in.wrap(consumer)
+			in.wrap(props)
 		}
-		return actor.PropsFromProducer(func() actor.Actor { return &shop{in.boss, consumer} }, actor.WithSupervisor(in.boss))
+		return actor.PropsFromProducer(func() actor.Actor { return &shop{in.boss, props} }, actor.WithSupervisor(in.boss))
 	}}
 	setup.Run(t, func(t *testing.T, k *kit) {
 		in.k = k
@@ -205,9 +221,43 @@ func (in *injection) run(t *testing.T) {
 	for _, p := range in.problems {
 		t.Error(p)
 	}
-	if in.struck && !in.told() {
+	if in.struck && !in.silent && !in.told() {
 		t.Error("nobody was told of the fault")
 	}
+}
+
+// adjust has each commit looked at, and puts the run's points there.
+func (in *injection) adjust(set *supervisor.Settings) {
+	connect := set.Connect
+	set.Connect = func(inbox supervisor.Inbox) (supervisor.Link, error) {
+		link, err := connect(inbox)
+		link.Committer = watchedCommitter{link.Committer, in}
+		return link, err
+	}
+	if in.adapt != nil {
+		in.adapt(set)
+	}
+}
+
+// watchedCommitter looks whether what is to be committed is finished.
+type watchedCommitter struct {
+	supervisor.Committer
+	in *injection
+}
+
+func (w watchedCommitter) Claim(c messages.Claim) supervisor.Commits {
+	return watchedCommits{w.Committer.Claim(c), w.in, c.Partition}
+}
+
+type watchedCommits struct {
+	supervisor.Commits
+	in        *injection
+	partition int32
+}
+
+func (w watchedCommits) Commit(p actors.Progress, urgent bool, done func(error)) {
+	w.in.behind("a commit", w.partition, p.Next)
+	w.Commits.Commit(p, urgent, done)
 }
 
 // told says whether the fault is in the log, or in the error with which the consumer has ended.
@@ -226,8 +276,8 @@ func (in *injection) script() {
 	tell := func(partition int32, m any) {
 		k.Tell(&messages.Forward{Topic: "orders", Partition: partition, Message: m})
 	}
-	head := func(partition int32) messages.Head {
-		return messages.Head{Topic: "orders", Partition: partition, Offset: in.store.Next("orders", partition)}
+	head := func(partition int32, word string) messages.Head { // a command for another one is refused
+		return messages.Head{Topic: "orders", Partition: partition, Offset: in.offsets[word]}
 	}
 	p := []*partition{in.assign(0), in.assign(1), in.assign(2)}
 	k.System().Root.RequestWithCustomSender(k.PID(), &messages.Subscribe{}, reader)
@@ -239,15 +289,15 @@ func (in *injection) script() {
 	k.FailStore(1, errOther)
 	in.produce(0, "skip", "park")
 	k.Advance(3 * time.Second)
-	k.Do(&messages.RetryHead{Head: head(0), By: "test"})
+	k.Do(&messages.RetryHead{Head: head(0, "park"), By: "test"})
 	in.produce(0, "operator skips", "operator dead-letters", "c")
-	k.Do(&messages.SkipHead{Head: head(0), By: "test"})
-	k.Do(&messages.DeadLetterHead{Head: head(0), To: "orders.dlt", By: "test"})
+	k.Do(&messages.SkipHead{Head: head(0, "operator skips"), By: "test"})
+	k.Do(&messages.DeadLetterHead{Head: head(0, "operator dead-letters"), To: "orders.dlt", By: "test"})
 	_ = k.Pause("orders", 1)
-	in.produce(1, "c")
-	k.Do(&messages.ParkHead{Head: head(1), By: "test"})
+	in.produce(1, "paused")
+	k.Do(&messages.ParkHead{Head: head(1, "paused"), By: "test"})
 	_ = k.Resume("orders", 1)
-	k.Do(&messages.RetryHead{Head: head(1), By: "test"})
+	k.Do(&messages.RetryHead{Head: head(1, "paused"), By: "test"})
 	for _, word := range []string{"child", "panic", "stop"} {
 		tell(1, word)
 		k.Advance(2 * time.Second)
@@ -257,8 +307,8 @@ func (in *injection) script() {
 	k.Notice(nil)
 	p[2].Corrupt(in.produced[2], errBoom)
 	in.produce(2, "corrupt", "c")
-	k.Do(&messages.SkipHead{Head: head(2), By: "test"})
-	p[2].Corrupt(in.produced[2]-2, nil)
+	k.Do(&messages.SkipHead{Head: head(2, "corrupt"), By: "test"})
+	p[2].Corrupt(in.offsets["corrupt"], nil)
 	in.produce(2, "slow")
 	if k.Status().Phase == "member" {
 		in.lostIn = k.Ends()
