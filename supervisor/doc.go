@@ -26,6 +26,8 @@
 //     no longer waits for it. The child's own late Terminated is harmless; its name is not used again.
 //   - protoactor resolves PIDs by name. Actor names carry the claim's process-wide sequence number, so that a late
 //     message to an old claim's actor cannot reach the next one of the same partition.
+//   - A fault of our own, or of the application's code in the supervisor's turn, drains the consumer, and after the time of a
+//     drain a kill ends what is left ([invoker], crashed): no claim stays without an owner.
 //   - A PoisonPill, a Stop and a parent's Restart from outside are held back by the supervisor's mailbox ([gate])
 //     until the group has been left: Terminated means "left".
 //   - Where a claim stands is asked by one inquiry at a time. While a look-up has not succeeded, and while a skip moves the
