@@ -1,15 +1,22 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/ottla-go/ottla/consumer/consumertest"
+	"github.com/ottla-go/ottla/messages"
+	"github.com/ottla-go/ottla/supervisor"
 )
 
 // A panic, or a Goexit, before each message that the supervisor gets and behind it, in a middleware of the application's: the
@@ -40,6 +47,74 @@ func TestAFaultAtEachMessage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An answer is lost that the end waits for: that of the leave, or the last message of all. The consumer ends nevertheless.
+func TestAnAnswerThatIsLostAtTheEnd(t *testing.T) {
+	for name, lost := range map[string]func(armed *atomic.Bool, link *supervisor.Link){
+		"of the leave": func(armed *atomic.Bool, link *supervisor.Link) {
+			link.Membership = arming{Membership: link.Membership, armed: armed}
+		},
+		"of the end": func(armed *atomic.Bool, link *supervisor.Link) {
+			link.Committer = armingCommitter{link.Committer, armed}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var armed atomic.Bool
+			b := &boss{decide: func(int, error) actor.Directive { return actor.StopDirective }}
+			setup := consumertest.Setup{Config: config{Handler: consumertest.Script()}, Adjust: func(set *supervisor.Settings) {
+				connect := set.Connect
+				set.Connect = func(inbox supervisor.Inbox) (supervisor.Link, error) {
+					link, err := connect(inbox)
+					lost(&armed, &link)
+					return link, err
+				}
+			}, Parent: func(props *actor.Props) *actor.Props {
+				props.Configure(actor.WithReceiverMiddleware(func(next actor.ReceiverFunc) actor.ReceiverFunc {
+					return func(ctx actor.ReceiverContext, m *actor.MessageEnvelope) {
+						if fmt.Sprintf("%T", m.Message) == "*supervisor.told" && armed.CompareAndSwap(true, false) {
+							panic("lost")
+						}
+						next(ctx, m)
+					}
+				}))
+				return actor.PropsFromProducer(func() actor.Actor { return &shop{b, props} }, actor.WithSupervisor(b))
+			}}
+			setup.Run(t, func(t *testing.T, k *kit) {
+				p := k.Assign("orders", 0)
+				p.Append("a")
+				k.Tell(&messages.Drain{})
+				k.Advance(2 * time.Minute)
+				expect(t, "lost", !armed.Load() && logged(k, "the supervisor failed", "lost"), true)
+				expect(t, "ended", k.Ends(), 1)
+				expect(t, "told of the end", len(b.ends()), 1)
+				expect(t, "committed", p.Committed(), 1)
+			})
+		})
+	}
+}
+
+// arming lets the next message be lost when the group has been left.
+type arming struct {
+	supervisor.Membership
+	armed *atomic.Bool
+}
+
+func (a arming) Leave(ctx context.Context) error {
+	err := a.Membership.Leave(ctx)
+	a.armed.Store(true)
+	return err
+}
+
+// armingCommitter lets it when the link has been closed.
+type armingCommitter struct {
+	supervisor.Committer
+	armed *atomic.Bool
+}
+
+func (a armingCommitter) Stop() {
+	a.Committer.Stop()
+	a.armed.Store(true)
 }
 
 // messages puts points before and behind each message of the supervisor's.

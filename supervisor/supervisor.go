@@ -186,7 +186,7 @@ func (s *supervisor) crashed(reason any, stack []byte) {
 // attempt runs what must not keep the rest from running, and answers whether it has returned.
 func (s *supervisor) attempt(do func()) (ok bool) {
 	defer func() {
-		if r := recover(); r != nil {
+		if r := recover(); r != nil && s.log != nil {
 			s.log.Error("the supervisor failed", slog.Any("error", r), slog.String("stack", string(debug.Stack())))
 		}
 	}()
