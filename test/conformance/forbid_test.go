@@ -1,11 +1,13 @@
 package conformance
 
 import (
+	"context"
 	"os"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -31,6 +33,15 @@ func (k *kafka) forbid(t *testing.T, topic string, op kmsg.ACLOperation) (allow 
 			t.Fatalf("forbid %s: %v", topic, err)
 		}
 	}
+	eventually(t, "every node knows that "+topic+" is not for everybody", func() bool { // who answers has asked another one
+		nodes := k.asker().DiscoveredBrokers()
+		for _, node := range nodes {
+			if k.rules(t, node, topic) != len(req.Creations) {
+				return false
+			}
+		}
+		return len(nodes) >= len(k.brokers)
+	})
 	return func() {
 		req := kmsg.NewPtrDeleteACLsRequest()
 		f := kmsg.NewDeleteACLsRequestFilter()
@@ -43,4 +54,22 @@ func (k *kafka) forbid(t *testing.T, topic string, op kmsg.ACLOperation) (allow 
 			}
 		}
 	}
+}
+
+// rules is how many a node has for a topic.
+func (k *kafka) rules(t *testing.T, node *kgo.Broker, topic string) (n int) {
+	t.Helper()
+	req := kmsg.NewPtrDescribeACLsRequest()
+	req.ResourceType, req.ResourceName, req.ResourcePatternType = kmsg.ACLResourceTypeTopic, &topic, kmsg.ACLResourcePatternTypeLiteral
+	req.Operation, req.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	resp, err := node.Request(ctx, req)
+	if err != nil {
+		return 0
+	}
+	for _, r := range resp.(*kmsg.DescribeACLsResponse).Resources {
+		n += len(r.ACLs)
+	}
+	return n
 }
