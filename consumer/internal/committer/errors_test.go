@@ -232,7 +232,8 @@ func TestTheNewestNoteIsTriedAgain(t *testing.T) {
 	})
 }
 
-// Metadata that the broker finds too long is left out, now and later; shorter metadata is not.
+// Of metadata that the broker finds too long the reason is left out, now and later; the park and its attempts stay, and so does
+// a shorter reason.
 func TestMetadataTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(orders(0))
@@ -249,7 +250,7 @@ func TestMetadataTooLong(t *testing.T) {
 		var a answered
 		k.Commit(p, true, a.done)
 		synctest.Wait()
-		if got := b.committed(orders(0)); got != (block{5, ""}) {
+		if got := b.committed(orders(0)); got != (block{5, "ottla1:AQEDAgA"}) {
 			t.Errorf("committed %+v", got)
 		}
 		if got := b.times(); len(got) != 2 || got[1] != 0 {
@@ -265,7 +266,7 @@ func TestMetadataTooLong(t *testing.T) {
 		k.Commit(p, true, a.done)
 		synctest.Wait()
 		got := b.requests()
-		if len(got) != 4 || got[2].blocks[orders(0)].meta != "" || got[3].blocks[orders(0)].meta == "" {
+		if len(got) != 4 || got[2].blocks[orders(0)].meta != "ottla1:AQEDAgA" || len(got[3].blocks[orders(0)].meta) < 20 {
 			t.Errorf("requests %+v", got)
 		}
 		if errs := a.all(); len(errs) != 3 {
@@ -295,7 +296,7 @@ func TestShortestRefusedMetadataIsTheBound(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		for i := range int32(parts) {
-			if got := b.committed(orders(i)); got != (block{5, ""}) {
+			if got := b.committed(orders(i)); got != (block{5, "ottla1:AgA"}) { // the park
 				t.Errorf("partition %d is committed at %+v", i, got)
 			}
 		}

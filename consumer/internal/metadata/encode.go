@@ -22,8 +22,11 @@ var encoding = base64.RawURLEncoding.Strict()
 
 // Encode writes a note. What does not fit into [Limit] is cut, the reason first, then the attempts; ErrTooLong says
 // that the finished ranges, which are never cut, do not fit. Bytes of the reason that are not UTF-8 are replaced.
-func Encode(n Note) (string, error) {
-	room := Limit - size(n.Finished)
+func Encode(n Note) (string, error) { return encodeWithin(Limit, n) }
+
+// encodeWithin is Encode within so many raw bytes.
+func encodeWithin(room int, n Note) (string, error) {
+	room -= size(n.Finished)
 	if n.Parked {
 		room -= 2
 	}
@@ -54,25 +57,6 @@ func Encode(n Note) (string, error) {
 		return "", nil
 	}
 	return prefix + encoding.EncodeToString(raw), nil
-}
-
-// Fit is Encode for brokers that have refused a string of so many characters; 0: none. What does not fit goes: the
-// finished ranges first, and then everything. An offset without its metadata is still an offset. without says that there
-// were finished ranges, and the string does not have them: those records are handled again by the next owner.
-func Fit(n Note, refused int) (s string, without bool) {
-	fits := func() bool {
-		var err error
-		s, err = Encode(n)
-		return err == nil && (refused == 0 || len(s) < refused)
-	}
-	if fits() {
-		return s, false
-	}
-	without = len(n.Finished) > 0
-	if n.Finished = nil; without && fits() {
-		return s, true
-	}
-	return "", without
 }
 
 // number is n as a varint; 0 is left out.

@@ -24,7 +24,7 @@ func TestFinishedMost(t *testing.T) {
 	}
 }
 
-// What does not fit goes: the finished ranges first, then everything.
+// What does not fit goes: the reason first, then the finished ranges, and then everything; attempts and the park stay as long as they can.
 func TestFit(t *testing.T) {
 	finished := bytes.Repeat([]byte{7}, 100)
 	tried := Note{Attempt: 3, Finished: finished}
@@ -43,7 +43,12 @@ func TestFit(t *testing.T) {
 		{"one of its length was refused", tried, len(long), short, true},
 		{"one of the rest's length was refused", tried, len(short), "", true},
 		{"there is nothing but the ranges", Note{Finished: finished}, 20, "", true},
-		{"there are no ranges", Note{Parked: true, Reason: strings.Repeat("why ", 20)}, 20, "", false},
+		{"there are no ranges", Note{Parked: true, Reason: strings.Repeat("why ", 20)}, 20, encode(t, Note{Parked: true}), false},
+		{"not even a flag fits", Note{Parked: true, Reason: strings.Repeat("why ", 20)}, 10, "", false},
+		{"a long reason costs neither the park nor the attempts", Note{Attempt: 3, Parked: true, Reason: strings.Repeat("a", 2500)}, 1000,
+			encode(t, Note{Attempt: 3, Parked: true}), false},
+		{"nor the ranges", Note{Attempt: 3, Parked: true, Reason: strings.Repeat("a", 2500), Finished: finished}, 200,
+			encode(t, Note{Attempt: 3, Parked: true, Finished: finished}), false},
 		{"the ranges are too long", Note{Attempt: 3, Finished: bytes.Repeat([]byte{7}, Limit)}, 0, short, true},
 		{"nothing to say", Note{}, 1, "", false},
 	} {
