@@ -142,6 +142,12 @@ func lasting(failure messages.Failure) (messages.Failure, string) {
 func (m *Mailbox) remember(failure *messages.Failure, text string, d *messages.Decision) {
 	m.failure, m.failed, m.decision = failure, text, d
 	m.counters.Failed++
+	switch d.Action {
+	case messages.ActionPark:
+		m.counters.Parked++
+	case messages.ActionEscalate:
+		m.counters.Escalated++
+	}
 }
 
 // Vacate parks the partition and makes the next incarnation an empty one: what a plain strategy's Stop means.

@@ -103,8 +103,10 @@ type Counters struct {
 	Restarted     int64 `json:"restarted"`
 	Skipped       int64 `json:"skipped"`
 	DeadLettered  int64 `json:"deadLettered"`
-	Breaks        int64 `json:"breaks"`  // failures for which the breaker was to open
-	Commits       int64 `json:"commits"` // acknowledged
+	Breaks        int64 `json:"breaks"`    // failures for which the breaker was to open
+	Parked        int64 `json:"parked"`    // failures that parked their partition; an operator's park is none
+	Escalated     int64 `json:"escalated"` // failures that ended the consumer
+	Commits       int64 `json:"commits"`   // acknowledged
 	CommitsFailed int64 `json:"commitsFailed"`
 }
 
@@ -117,6 +119,8 @@ func (c *Counters) Add(d Counters) {
 	c.Skipped += d.Skipped
 	c.DeadLettered += d.DeadLettered
 	c.Breaks += d.Breaks
+	c.Parked += d.Parked
+	c.Escalated += d.Escalated
 	c.Commits += d.Commits
 	c.CommitsFailed += d.CommitsFailed
 }

@@ -128,6 +128,7 @@ func TestParkStandsUntilSomebodyActs(t *testing.T) {
 		expect(t, "state", s.State, messages.StateParked)
 		expect(t, "reason", s.Reason, "customer is not known yet")
 		expect(t, "head", s.Head, 1)
+		expect(t, "counted", s.Counters.Parked, 1)
 		expect(t, "still ready", k.Status().Health.Ready, true)
 		if err := p.Retry(1); err != nil {
 			t.Fatal(err)
@@ -202,6 +203,8 @@ func TestEscalateDrainsLeavesAndThenFails(t *testing.T) {
 		p.Append("a", "b", "c")
 		k.Advance(500 * time.Millisecond)
 		busy.Append("x", "y")
+		k.Advance(time.Second) // it drains
+		expect(t, "counted", k.Status().Counters.Escalated, 1)
 		err := k.Wait()
 		var escalated *messages.EscalatedError
 		if !errors.As(err, &escalated) || !errors.Is(err, errBoom) {
