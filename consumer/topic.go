@@ -28,7 +28,8 @@ type Topic struct {
 	HandlerTimeout time.Duration
 	// StuckAfter is after how long a handler or an actor that does not return is reported.
 	StuckAfter time.Duration
-	// Limit bounds how fast the records of one partition are handed out. Its two fields are inherited together, or not.
+	// Limit bounds how fast the records of one partition are handed out. Its two fields are inherited together, or not. For no
+	// limit beside a Config that has one, use a rate that is high enough.
 	Limit Limit
 }
 
@@ -108,6 +109,20 @@ func (c Config) unused() (fields []string) {
 	// WithDefaults may have set it.
 	if own := c.Policy != nil && c.Policy.Explain() != supervisor.DefaultPolicy().Explain(); own && len(c.inheriting(ownPolicy)) == 0 {
 		fields = append(fields, "Policy")
+	}
+	for _, one := range []struct {
+		field string
+		given bool
+		own   func(Topic) bool
+	}{
+		{"Hooks", c.Hooks.any(), func(t Topic) bool { return t.Hooks.any() }},
+		{"HandlerTimeout", c.HandlerTimeout > 0, func(t Topic) bool { return t.HandlerTimeout > 0 }},
+		{"StuckAfter", c.StuckAfter > 0 && c.StuckAfter != defaultStuckAfter, func(t Topic) bool { return t.StuckAfter > 0 }},
+		{"Limit", c.Limit != Limit{}, func(t Topic) bool { return t.Limit != Limit{} }},
+	} {
+		if one.given && len(c.inheriting(one.own)) == 0 {
+			fields = append(fields, one.field)
+		}
 	}
 	return fields
 }

@@ -169,6 +169,15 @@ func TestWarningsOfWhatNoTopicInherits(t *testing.T) {
 	if got = c.WithDefaults().Warnings(); len(got) != 1 || !strings.Contains(got[0], "Config.Actor: no topic uses it") {
 		t.Errorf("without a policy %q", got)
 	}
+	hooks := Hooks{Lost: func(messages.Lost) {}}
+	c.HandlerTimeout, c.StuckAfter, c.Limit.PerSecond = time.Second, time.Second, 7
+	c.PerTopic = map[string]Topic{"payments": {Handler: handlerOf("x"), Hooks: hooks, HandlerTimeout: 1, StuckAfter: 1, Limit: Limit{PerSecond: 1}}}
+	c.Handler, c.Actor, c.Hooks = handlerOf("y"), nil, hooks
+	for _, field := range []string{"Handler", "Hooks", "HandlerTimeout", "StuckAfter", "Limit"} {
+		if !strings.Contains(strings.Join(c.WithDefaults().Warnings(), " "), "Config."+field+": no topic uses it") {
+			t.Errorf("nothing is said of %s: %q", field, c.Warnings())
+		}
+	}
 	c.Topics = []string{"orders"}
 	if got = c.Warnings(); len(got) != 0 {
 		t.Errorf("with a topic that inherits %q", got)
