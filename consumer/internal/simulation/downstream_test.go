@@ -46,12 +46,12 @@ type opening struct {
 func (o *opening) opened() { *o = opening{true, map[*call]struct{}{}} }
 
 // begins answers another call that is under way beside it, of a claim that is still to be minded. It needs the lock.
-func (o *opening) begins(now *call) (beside *call) {
+func (o *opening) begins(l *ledger, now *call) (beside *call) {
 	if !o.open {
 		return nil
 	}
 	for c := range o.calls {
-		if c.counts() {
+		if l.minds(c) {
 			beside = c
 		}
 	}

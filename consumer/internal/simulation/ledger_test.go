@@ -20,9 +20,9 @@ type ledger struct {
 
 	mu         sync.Mutex
 	partitions []account
-	processes  map[string]*process // by member id
-	ends       map[*process]int    // claims that have ended
-	ending     map[uint64]bool     // claims that are to be given up, or are lost
+	processes  map[string]*process  // by member id
+	ends       map[*process]int     // claims that have ended
+	ending     map[uint64]time.Time // claims that are to be given up until then, or are lost
 	violations []string
 	story      []moment // what happened, for the one who reads a failure
 	counts     counts
@@ -55,21 +55,29 @@ type call struct {
 	offset int64
 	ctx    context.Context //nolint:containedctx // of the attempt that is looked at
 	record *messages.Record
+	claim  uint64
 }
 
-// counts: the call may not have another one beside it. An end of its context says that its claim has ended, unless it is for
-// its own time, which does not let anybody else begin: then the claim is asked.
-func (c *call) counts() bool {
+// minds: the call may not have another one beside it. An end of its context says that its claim has ended, unless it is for
+// its own time, which does not let anybody else begin: then the claim is asked. It is over for handlers, too, from its
+// deadline on, though an answer still counts in the grace that follows. Say p1 is stopped at 28 s, and told to drain:
+//
+//	29 s  the time of its attempt is over
+//	73 s  the group has thrown p1 out
+//	86 s  p1 goes on; the deadline of its claim was long ago: contexts end, and the attempt's had ended. It has 2 s to return
+//	87 s  p3 owns the partition, and handles the record
+func (l *ledger) minds(c *call) bool {
 	if c.ctx.Err() == nil {
 		return true
 	}
-	return errors.Is(context.Cause(c.ctx), messages.ErrTimeout) && c.record.Stale() == nil
+	end, ends := l.ending[c.claim]
+	return errors.Is(context.Cause(c.ctx), messages.ErrTimeout) && c.record.Stale() == nil && (!ends || time.Now().Before(end))
 }
 
 func newLedger(s *shelf) *ledger {
 	l := &ledger{
 		shelf: s, began: time.Now(), partitions: make([]account, len(s.offsets)),
-		processes: map[string]*process{}, ends: map[*process]int{}, ending: map[uint64]bool{},
+		processes: map[string]*process{}, ends: map[*process]int{}, ending: map[uint64]time.Time{},
 	}
 	for p := range l.partitions {
 		l.partitions[p] = account{done: map[int64]bool{}, may: map[int64]int{}, running: map[*call]struct{}{}, committed: -1}
@@ -147,7 +155,7 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 		a.owner, a.claim = who, c.Sequence
 	}
 	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
-	n.fence, n.wanted = old.fence, old.wanted
+	n.fence, n.wanted, n.claim = old.fence, old.wanted, c.Sequence
 	who.seen[c.Partition] = n
 }
 
@@ -157,7 +165,7 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := &call{who, r.Offset, r.Context(), r}
+	now := &call{who, r.Offset, r.Context(), r, who.seenOf(r.Partition).claim}
 	if who.dead {
 		return now
 	}
@@ -170,11 +178,11 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 		l.violatef("%s handles %s/%d@%d, and %d before it is not finished", who.name, topic, r.Partition, r.Offset, all[a.front])
 	}
 	for other := range a.running {
-		if !other.who.dead && other.counts() && !who.excused() && !other.who.excused() {
+		if !other.who.dead && l.minds(other) && !who.excused() && !other.who.excused() {
 			l.violatef("%s handles %s/%d@%d while %s handles offset %d", who.name, topic, r.Partition, r.Offset, other.who.name, other.offset)
 		}
 	}
-	if beside := who.breaker.begins(now); beside != nil {
+	if beside := who.breaker.begins(l, now); beside != nil {
 		l.violatef("%s handles %s/%d@%d while its breaker is open, beside offset %d of another partition", who.name, topic, r.Partition, r.Offset, beside.offset)
 	}
 	if a.done[r.Offset] {

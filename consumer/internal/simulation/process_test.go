@@ -119,7 +119,7 @@ func (i identified) Revoked(all []messages.Claim, deadline time.Time) {
 	l.mu.Lock()
 	for _, c := range all {
 		l.notef("%s is to give up %v in %v", i.who.name, c, time.Until(deadline).Round(time.Millisecond))
-		l.ending[c.Sequence] = true
+		l.ending[c.Sequence] = deadline
 		if time.Until(deadline) >= i.who.world.reserve() {
 			i.who.told[c.Sequence] = time.Now()
 		} else {
@@ -135,7 +135,7 @@ func (i identified) Lost(all []messages.Claim, err error) {
 	l := i.who.world.ledger
 	l.mu.Lock()
 	for _, c := range all {
-		l.ending[c.Sequence] = true
+		l.ending[c.Sequence] = time.Now()
 	}
 	l.mu.Unlock()
 	i.Inbox.Lost(all, err)

@@ -91,7 +91,7 @@ func (l *ledger) owned(who *process) (all []int) {
 func (l *ledger) kept() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !slices.ContainsFunc(l.partitions, func(a account) bool { return a.owner == nil || a.owner.gone || l.ending[a.claim] })
+	return !slices.ContainsFunc(l.partitions, func(a account) bool { return a.owner == nil || a.owner.gone || !l.ending[a.claim].IsZero() })
 }
 
 // ended is how many claims of others have ended.

@@ -9,10 +9,11 @@ import (
 
 // seen is what a process has seen of a partition, in its claim of now. It is the ledger's, under its lock.
 type seen struct {
-	last    int64 // offset of the last record that was handled; -1: any may come
-	fence   int64 // of the store
-	wanted  int64 // the next record is the first one at or after this; -1: nothing is expected
-	skipped int64 // an operator was told that it is; -1: none
+	claim   uint64 // its number; 0: none was told yet
+	last    int64  // offset of the last record that was handled; -1: any may come
+	fence   int64  // of the store
+	wanted  int64  // the next record is the first one at or after this; -1: nothing is expected
+	skipped int64  // an operator was told that it is; -1: none
 	parked  bool
 	held    *stands // by an operator's word; nil: nothing
 	orders  int     // of an operator, that are not answered
