@@ -55,13 +55,15 @@ func asError(reason any) error {
 	return fmt.Errorf("%v", reason)
 }
 
-// failureOf describes a fault. A record's first failure is remembered while it is the head.
+// failureOf describes a fault. A record's first failure is remembered while it is the head. What comes as attempt 0 again has
+// left in between, or the partition was moved: a handler's SeekTo, a store that was put back. Its attempts begin anew, and
+// what was counted with them.
 func (s *supervisor) failureOf(c *claim, f *actors.Fault) messages.Failure {
 	if f.Record == nil {
 		return s.faultOf(c, f.Class, f.Err)
 	}
 	r, now := f.Record, time.Now()
-	if c.tallyOf != r.Offset {
+	if c.tallyOf != r.Offset || r.Attempt == 0 {
 		c.tally, c.tallyOf, c.first = c.tally.Renew(), r.Offset, now
 	}
 	return messages.Failure{

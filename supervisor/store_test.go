@@ -75,6 +75,34 @@ func TestSeekTo(t *testing.T) {
 }
 
 // Without a store there is nobody to be ahead of the partition.
+// A record that has left comes again when the store is put back: its attempts begin anew, and so do its budgets.
+func TestBudgetsOfARecordThatComesAgain(t *testing.T) {
+	back := false
+	store := &consumertest.Store{}
+	cfg := saving(store, func(r *messages.Record) error {
+		switch {
+		case r.Offset == 0 && r.Attempt < 2:
+			return errDown
+		case r.Offset == 1 && !back:
+			back = true
+			store.Set("orders", 0, 0)
+			return messages.SeekTo(0)
+		}
+		return nil
+	})
+	cfg.Policy = always(supervisor.Retry(supervisor.Every(time.Second)).Times(2).For(time.Minute), supervisor.Skip())
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Append("a", "b")
+		k.Advance(time.Hour)
+		expect(t, "deliveries", attempts(p), "0#0/1 0#1/1 0#2/1 1#0/1 0#0/1 0#1/1 0#2/1 1#0/1")
+		all := p.Failures()
+		expect(t, "failures", len(all), 4)
+		expect(t, "its first failure", all[2].Failure.First, all[2].Failure.Last)
+		expect(t, "of two retries are left", all[2].Decision.Left, 1)
+	})
+}
+
 func TestSeekToWithoutAStore(t *testing.T) {
 	cfg := config{Handler: consumertest.Script(consumertest.Fail(messages.SeekTo(5))), Policy: always(supervisor.Park("look"))}
 	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
