@@ -7,16 +7,18 @@ import "github.com/ottla-go/ottla/messages"
 // the same moment would deliver the record, and its handler would move the store, too. The park is of this class.
 func (m *Mailbox) Detain(offset int64, reason string, class messages.Class) (*messages.Record, error) {
 	m.mu.Lock()
+	fence := m.fence
 	t, err := m.detain(offset, reason, class)
 	m.kick()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case t.Again() != nil:
-		return t.Again(), nil
 	}
-	r := new(messages.Record)
-	t.Read(r)
+	r := t.Again() // nobody else has it while the head is held back
+	if r == nil {
+		r = new(messages.Record)
+		t.Read(r)
+	}
+	r.Fence = fence // it may never have been delivered, or have been shed since
 	return r, nil
 }
 

@@ -34,3 +34,25 @@ func TestDetain(t *testing.T) {
 		r.said("1/0")
 	})
 }
+
+// Whoever writes the head elsewhere sees the store's fence on it, as a handler would: also where no handler has seen it.
+func TestDetainedHeadsHaveTheFence(t *testing.T) {
+	for name, delivered := range map[string]bool{"never delivered": false, "failed": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.verdict = retry(time.Hour)
+				r.handle = failFirst
+				r.withHandler()
+				r.locked(func() { r.box.fence = 7 })
+				if !delivered {
+					r.box.Park("look at it", messages.ClassHandler)
+				}
+				r.deliver(0)
+				r.locked(func() { r.box.fence = 8 }) // acquired anew
+				if got, err := r.box.Detain(0, "a letter", messages.ClassDeadLetter); err != nil || got.Fence != 8 {
+					t.Errorf("%v, %v", got.Fence, err)
+				}
+			})
+		})
+	}
+}
