@@ -86,7 +86,11 @@ func Headers(l *messages.DeadLetter) []messages.Header {
 	add(RequestID, clean(r.RequestID(), mostError))
 	add(From, r.String())
 	add(Group, clean(l.Group, mostError))
-	add(Attempts, strconv.Itoa(f.Attempt+1))
+	attempts := f.Attempt + 1
+	if f.Class == 0 { // an operator's word about a record that has not failed here: those of earlier owners
+		attempts = f.Attempt
+	}
+	add(Attempts, strconv.Itoa(attempts))
 	if f.Class != 0 {
 		add(Class, f.Class.String())
 	}

@@ -87,6 +87,17 @@ func TestADeadLetterOfADeadLetter(t *testing.T) {
 	}
 }
 
+// An operator dead-letters what was never delivered, or only to earlier owners: none of these deliveries is counted twice.
+func TestAttemptsOfARecordThatHasNotFailedHere(t *testing.T) {
+	for _, carried := range []int{0, 3} {
+		l := letter()
+		l.By, l.Rule, l.Failure = "ann", "", messages.Failure{Topic: "orders", Partition: 3, Offset: 1042, Attempt: carried}
+		if got, ok := Read(Headers(l)); !ok || got.Attempts != carried || get(Headers(l), Attempts) == "" {
+			t.Errorf("%d deliveries: the letter says %d", carried, got.Attempts)
+		}
+	}
+}
+
 // What is not the record's is bounded and valid text, whatever failed.
 func TestForeignTextIsCutAndCleaned(t *testing.T) {
 	l := letter()
