@@ -31,7 +31,7 @@ func (s *schedule) disturb(r *rand.Rand) {
 		nth, after, skip := r.IntN(1<<16), time.Duration(r.IntN(2000))*time.Millisecond, r.IntN(2) == 0
 		s.add(r, fmt.Sprintf("an operator looks at a head, and %v later has it skipped (%v) or tried again", after, skip), func(w *world) {
 			if p := one(w); p != nil {
-				w.disturbances.Go(func() { w.act(p, nth, after, skip) })
+				w.disturbances.Go(func() { w.act(p, nth, after, map[bool]order{true: asSkip}[skip]) })
 			}
 		})
 	case 16, 17, 18, 19:

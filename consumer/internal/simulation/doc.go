@@ -8,8 +8,13 @@
 // their goroutine, hang until their context ends, and hang beyond it. Members are dynamic or static; static ones restart
 // within their session, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
 // store and reported to Kafka; a store fails, takes its time, does what it does not say, and is put back or forward. An
-// operator retries, skips and parks heads that may be other ones by now, and pauses partitions. What all records need is away
-// at times, for which the policy opens a breaker; attempts have a limit in some schedules.
+// operator retries, skips, dead-letters and parks heads that may be other ones by now, and pauses partitions. What all records
+// need is away at times, for which the policy opens a breaker; attempts have a limit in some schedules.
+//
+// The policy is a part of the schedule: for each kind of failure the seed chooses the steps from a small family, with Times, Within
+// and For; in a quarter of the schedules handlers direct what becomes of hopeless records. Dead letters are written to a place
+// that refuses them, takes its time, hangs until the context ends, writes and does not say so, and writes when nobody waits any
+// more, perhaps because the claim has ended.
 //
 // # Pauses
 //
@@ -33,6 +38,12 @@
 //   - With a store: only the owner of the newest fence saves; each save is of the first record that is not done; an
 //     Advance moves the store by one record, never back; Kafka is told of nothing that the store has not had.
 //   - After an Acquire or a SeekTo, the next record is the first one of the log at or after the offset.
+//   - A record leaves a claim only by its handler's success, by a skip that the policy or an operator asks for, or by a dead letter that
+//     is acknowledged, with the record's bytes and the right origin in its headers; and no commit passes one that has not left.
+//     Until then nothing behind it is handled in that claim.
+//   - Each attempt that fails is decided about once, by the first rule that matches, and its first step whose budget is not spent:
+//     as a naive model has it, which counts through the whole history. What exact means over owners, and with a store, is told
+//     at the model (model_test.go).
 //   - While a process's breaker is open, one head at a time is tried, of whatever partition, and no other call begins. It closes
 //     when what all need is back, whatever has become of the claims.
 //   - An attempt whose time is over has no other one beside it before its handler has returned.

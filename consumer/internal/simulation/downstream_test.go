@@ -20,6 +20,8 @@ func (s *schedule) troubles() {
 	if r.IntN(3) == 0 {
 		s.limit = time.Duration(1+r.IntN(5)) * time.Second
 	}
+	s.table, s.directed = newTable(rand.New(rand.NewPCG(s.seed, 8)))
+	s.disturbLetters()
 	if r.IntN(3) > 0 {
 		return
 	}

@@ -23,6 +23,9 @@ const (
 	fatal   = "../../../consumer/internal/member/errors.go"
 	leaves  = "../../../consumer/internal/member/leave.go"
 	plans   = "../../../consumer/internal/member/withheld.go"
+	budgets = "../../../supervisor/budget.go"
+	written = "../../../supervisor/deadletter.go"
+	policy  = "../../../supervisor/decide.go"
 	failure = "../../../supervisor/failure.go"
 	claims  = "../../../supervisor/claim.go"
 	release = "../../../supervisor/release.go"
@@ -149,5 +152,43 @@ var faults = []weakness{
 	}},
 	{"what is fetched ends a park", []planted.Edit{
 		{backlog, "\tb.state = assigned\n", "\tb.state, b.gate = assigned, Gate{}\n"},
+	}},
+	// Dead letters.
+	{"a record is committed before its letter is acknowledged", []planted.Edit{
+		{written, "Rule: d.Rule, Group: s.set.Group, Time: time.Now(),\n\t}\n", "Rule: d.Rule, Group: s.set.Group, Time: time.Now(),\n\t}\n\tif !s.set.Store {\n\t\ts.background(func() func() { _ = s.writeDeadLetter(c, l); return func() {} })\n\t\ts.conclude(c, p, d)\n\t\treturn\n\t}\n"},
+	}},
+	{"a letter that could not be written counts as written", []planted.Edit{
+		{written, "\t\t\tcase err == nil:\n\t\t\t\ts.deadLettered(", "\t\t\tcase err == nil || c.cause == nil:\n\t\t\t\ts.deadLettered("},
+	}},
+	{"an operator's letter that could not be written counts as written", []planted.Edit{
+		{written, "written := err == nil", "written := err == nil || c.over.Err() == nil"},
+	}},
+	{"a rule for everything is one for letters that could not be written", []planted.Edit{
+		{policy, "r.On.matches(f) && (f.Class != messages.ClassDeadLetter || r.On.forLetters())", "r.On.matches(f)"},
+	}},
+	// The policy.
+	{"a budget is counted by one", []planted.Edit{
+		{budgets, "b.limited && applied >= max(0, b.times)", "b.limited && applied > max(0, b.times)"},
+	}},
+	{"a window is forgotten over a restart", []planted.Edit{
+		{failure, "\tif d.Action == messages.ActionDeadLetter {\n\t\ts.deadLetterThenSkip(", "\tif d.Action == messages.ActionRestart {\n\t\tc.tally.windows = nil\n\t}\n\tif d.Action == messages.ActionDeadLetter {\n\t\ts.deadLetterThenSkip("},
+	}},
+	{"a record's success does not begin the next one's budgets anew", []planted.Edit{
+		{failure, "c.tallyOf != r.Offset || r.Attempt == 0", "c.tallyOf < 0"},
+	}},
+	{"a record that comes again has the budgets that it left with", []planted.Edit{
+		{failure, "c.tallyOf != r.Offset || r.Attempt == 0", "c.tallyOf != r.Offset"},
+	}},
+	{"a budget in time counts from the newest failure", []planted.Edit{
+		{failure, "Err: f.Err, First: c.first, Last: now,", "Err: f.Err, First: now, Last: now,"},
+	}},
+	{"attempts of the last owner are not counted", []planted.Edit{
+		{policy, "t.carry(index, steps, f.Attempt)", "t.carry(index, steps, 0)"},
+	}},
+	{"the last rule that matches is taken", []planted.Edit{
+		{policy, "\tif i := slices.IndexFunc(p, func(r Rule) bool { return r.applies(f) }); i >= 0 {\n", "\ti := -1\n\tfor j := range p {\n\t\tif p[j].applies(f) {\n\t\t\ti = j\n\t\t}\n\t}\n\tif _ = slices.Max[[]int]; i >= 0 {\n"},
+	}},
+	{"what a handler directs is not asked for", []planted.Edit{
+		{policy, "\tif ok && err == nil {\n", "\tif ok && err == nil && len(r.Do) == 0 {\n"},
 	}},
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ottla-go/ottla/consumer/internal/member/membertest"
+	"github.com/ottla-go/ottla/consumer/internal/metadata"
 	"github.com/ottla-go/ottla/messages"
 )
 
@@ -34,6 +36,7 @@ type counts struct {
 	pauses, saves, fenced, seeks, skips, restarts         int
 	parks, pausings                                       int // by an operator
 	openings, timeouts, reports                           int
+	decisions, letters, written, givenUp                  int // by the policy; letters: tries
 }
 
 // account is one partition's.
@@ -46,7 +49,9 @@ type account struct {
 	acquirer  *process // who has acquired the store last
 	claim     uint64   // and its sequence number
 	committed int64
-	furthest  int64 // where a store has ever stood
+	note      metadata.Note // beside it
+	failed    map[int64]int // attempts at a record, of all owners
+	furthest  int64         // where a store has ever stood
 }
 
 // call is one handler that has not returned.
@@ -55,6 +60,7 @@ type call struct {
 	offset int64
 	ctx    context.Context //nolint:containedctx // of the attempt that is looked at
 	record *messages.Record
+	seen   *seen // of its claim; nil: it is of an older fence
 	claim  uint64
 }
 
@@ -80,7 +86,7 @@ func newLedger(s *shelf) *ledger {
 		processes: map[string]*process{}, ends: map[*process]int{}, ending: map[uint64]time.Time{},
 	}
 	for p := range l.partitions {
-		l.partitions[p] = account{done: map[int64]bool{}, may: map[int64]int{}, running: map[*call]struct{}{}, committed: -1}
+		l.partitions[p] = account{done: map[int64]bool{}, may: map[int64]int{}, failed: map[int64]int{}, running: map[*call]struct{}{}, committed: -1}
 	}
 	return l
 }
@@ -154,8 +160,16 @@ func (l *ledger) assigned(who *process, c messages.Claim) {
 	if a := &l.partitions[c.Partition]; c.Sequence > a.claim { // who goes on after a pause may tell late of a claim that is over
 		a.owner, a.claim = who, c.Sequence
 	}
-	n, old := newSeen(), who.seenOf(c.Partition) // the store was acquired before
-	n.fence, n.wanted, n.claim = old.fence, old.wanted, c.Sequence
+	n := newSeen()
+	n.claim, n.recent = c.Sequence, who.early[c.Partition]
+	delete(who.early, c.Partition)
+	if who.world.store != nil { // it was acquired before
+		old := who.seenOf(c.Partition)
+		n.fence, n.stand = old.fence, old.stand
+	} else {
+		a := &l.partitions[c.Partition]
+		n.stand, n.carry, n.parked = max(a.committed, 0), carry{a.committed, a.note.Attempt}, a.note.Parked
+	}
 	who.seen[c.Partition] = n
 }
 
@@ -165,13 +179,18 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	all := l.shelf.all(r.Partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := &call{who, r.Offset, r.Context(), r, who.seenOf(r.Partition).claim}
+	a, s := &l.partitions[r.Partition], who.seenOf(r.Partition)
+	now := &call{who: who, offset: r.Offset, ctx: r.Context(), record: r, claim: s.claim}
 	if who.dead {
 		return now
 	}
-	a, seen := &l.partitions[r.Partition], who.seenOf(r.Partition)
 	l.notef("%s handles %s/%d@%d, attempt %d", who.name, topic, r.Partition, r.Offset, r.Attempt)
-	if why := cmp.Or(who.stood(r), seen.next(r, all)); why != "" {
+	why := who.stood(r)
+	if r.Fence == s.fence { // else from before the store was acquired anew
+		now.seen = s
+		why = cmp.Or(why, s.next(r, all, a.may), s.begins(r, who.world.store != nil))
+	}
+	if why != "" {
 		l.violatef("%s handles %s/%d@%d%s", who.name, topic, r.Partition, r.Offset, why)
 	}
 	if r.Fence == fence && a.front < len(all) && r.Offset > all[a.front] {
@@ -192,26 +211,51 @@ func (l *ledger) begin(who *process, r *messages.Record, fence int64) *call {
 	return now
 }
 
-// end: the handler has returned, by itself or not; finished: it did its work. With a store, that is the store's to say.
-func (l *ledger) end(now *call, r *messages.Record, finished, answered, stored bool) {
+// end: the handler has returned, with an answer, or it has panicked. With a store, that the record is done is the store's to say.
+func (l *ledger) end(now *call, panicked bool, answer error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now.who.breaker.ends(now, answered)
+	r, who := now.record, now.who
+	who.breaker.ends(now, !panicked && answers(answer))
 	a := &l.partitions[r.Partition]
 	delete(a.running, now)
-	if now.who.dead { // nobody has seen it
+	if who.dead { // nobody has seen it
 		return
 	}
 	l.counts.handled++
-	if !finished {
+	switch class := classOf(now.ctx, panicked, answer); class {
+	case 0:
+		l.notef("%s finishes %s/%d@%d", who.name, topic, r.Partition, r.Offset)
+		if now.seen != nil {
+			now.seen.gone(r.Offset)
+		}
+		if who.world.store == nil {
+			l.leaves(r.Partition, r.Offset)
+		}
+	case messages.ClassSeek: // it was sought
+	default:
 		l.counts.failures++
-		l.notef("%s fails %s/%d@%d", now.who.name, topic, r.Partition, r.Offset)
-		return
+		a.failed[r.Offset]++
+		l.notef("%s fails %s/%d@%d: %v", who.name, topic, r.Partition, r.Offset, answer)
+		if now.seen != nil {
+			now.seen.fails(r, class, answer)
+		}
 	}
-	l.notef("%s finishes %s/%d@%d", now.who.name, topic, r.Partition, r.Offset)
-	if !stored {
-		l.leaves(r.Partition, r.Offset)
+}
+
+// classOf is what an attempt came to; 0: success.
+func classOf(ctx context.Context, panicked bool, answer error) messages.Class {
+	switch {
+	case panicked:
+		return messages.ClassPanic
+	case answer == nil:
+		return 0
 	}
+	class := messages.ClassOf(answer)
+	if class == messages.ClassHandler && errors.Is(context.Cause(ctx), messages.ErrTimeout) {
+		return messages.ClassTimeout
+	}
+	return class
 }
 
 // leaves: a record is done, or may go without. It needs the lock.
@@ -243,7 +287,9 @@ func (l *ledger) handling() bool {
 }
 
 // commit: the coordinator has carried one out.
-func (l *ledger) commit(partition int32, next int64, member string, generation int32, stored bool) {
+func (l *ledger) commit(partition int32, o membertest.Offset, stored bool) {
+	next, member, generation := o.Next, o.Member, o.Generation
+	note, err := metadata.Decode(o.Metadata)
 	all := l.shelf.all(partition)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -253,8 +299,10 @@ func (l *ledger) commit(partition int32, next int64, member string, generation i
 		name = who.name
 	}
 	l.counts.commits++
-	l.notef("%s commits %s/%d at %d in generation %d", name, topic, partition, next, generation)
+	l.notef("%s commits %s/%d at %d in generation %d, attempts %d, parked %v", name, topic, partition, next, generation, note.Attempt, note.Parked)
 	switch {
+	case err != nil || note.Attempt > a.failed[next] && !stored:
+		l.violatef("%s commits %s/%d at %d with %d attempts, and %d have failed: %v", name, topic, partition, next, note.Attempt, a.failed[next], err)
 	case stored: // a report of progress; a store may be put back
 		if i, _ := slices.BinarySearch(all, a.furthest); i < len(all) && next > all[i] {
 			l.violatef("%s commits %s/%d at %d, and %d was never done in the store", name, topic, partition, next, all[i])
@@ -272,7 +320,7 @@ func (l *ledger) commit(partition int32, next int64, member string, generation i
 		}
 		l.violatef("%s commits %s/%d at %d, and its newest claim is %s's", name, topic, partition, next, owner)
 	}
-	a.committed = next
+	a.committed, a.note = next, note
 }
 
 // settled says what is not finished or not committed; "": nothing.

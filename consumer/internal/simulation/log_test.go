@@ -96,5 +96,7 @@ func (b batch) Len() int           { return len(b.offsets) }
 func (b batch) Offset(i int) int64 { return b.offsets[i] }
 func (b batch) Size(int) int       { return recordSize }
 func (b batch) Read(i int, r *messages.Record) {
-	r.Topic, r.Partition, r.Offset, r.Value = topic, b.partition, b.offsets[i], []byte(strconv.FormatInt(b.offsets[i], 10))
+	text := strconv.FormatInt(b.offsets[i], 10)
+	r.Topic, r.Partition, r.Offset, r.Key, r.Value = topic, b.partition, b.offsets[i], []byte("k"+text), []byte(text)
+	r.Headers = []messages.Header{{Key: "h", Value: r.Value}}
 }

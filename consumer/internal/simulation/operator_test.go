@@ -9,7 +9,8 @@ import (
 	"github.com/ottla-go/ottla/messages"
 )
 
-// operate is an operator who looks every few seconds, and has parked heads tried again, or skipped.
+// operate is an operator who looks every few seconds, and has parked heads tried again, skipped, or dead-lettered. What would wait for
+// long, because the place for letters was away, is tried again, too.
 func (w *world) operate(over <-chan struct{}) {
 	for {
 		select {
@@ -19,8 +20,11 @@ func (w *world) operate(over <-chan struct{}) {
 		}
 		for _, p := range w.living() {
 			for _, s := range w.look(p) {
-				if s.State == messages.StateParked {
-					w.order(p, s, (s.Head+int64(w.seed))%4 == 0)
+				switch {
+				case s.State == messages.StateParked:
+					w.order(p, s, order((s.Head+int64(w.seed))%4%3))
+				case s.State == messages.StateHolding && time.Until(s.NextRetry) > time.Minute:
+					w.order(p, s, asRetry)
 				}
 			}
 		}
@@ -40,28 +44,31 @@ func (w *world) look(p *process) []messages.PartitionStatus {
 	})
 }
 
-// order has the head that an operator has seen tried again, or skipped. By now it may be another one.
-func (w *world) order(p *process, s messages.PartitionStatus, skip bool) {
+// order has the head that an operator has seen tried again, skipped, or written as a dead letter. By now it may be another one.
+func (w *world) order(p *process, s messages.PartitionStatus, what order) {
 	head := messages.Head{Topic: s.Claim.Topic, Partition: s.Claim.Partition, Offset: s.Head}
 	if head.Offset < 0 {
 		return
 	}
-	text, cmd := "retry", messages.Command(&messages.RetryHead{Head: head, By: "operator"})
-	if skip {
-		text, cmd = "skip", &messages.SkipHead{Head: head, By: "operator"}
+	cmd := messages.Command(&messages.RetryHead{Head: head, By: "operator"})
+	switch what {
+	case asSkip:
+		cmd = &messages.SkipHead{Head: head, By: "operator"}
+	case asLetter:
+		cmd = &messages.DeadLetterHead{Head: head, To: "operators", By: "operator"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	seen := w.ledger.ordered(p, head, skip)
+	seen := w.ledger.ordered(p, head, what)
 	result, err := consumer.NewRef(w.sys, p.pid).Do(ctx, cmd)
-	w.ledger.note("the operator has %s %s %s/%d@%d: %v", p.name, text, topic, head.Partition, head.Offset, err)
+	w.ledger.note("the operator has %s %v %s/%d@%d: %v", p.name, what, topic, head.Partition, head.Offset, err)
 	if result != nil || ctx.Err() == nil { // else it may be carried out yet
-		w.ledger.obeyed(p, seen, head, skip, err)
+		w.ledger.obeyed(p, seen, head, what, err)
 	}
 }
 
 // act has an operator act on what was seen a while ago: on a head that waits, if there was one.
-func (w *world) act(p *process, nth int, after time.Duration, skip bool) {
+func (w *world) act(p *process, nth int, after time.Duration, what order) {
 	all := w.look(p)
 	if len(all) == 0 {
 		return
@@ -72,5 +79,5 @@ func (w *world) act(p *process, nth int, after time.Duration, skip bool) {
 		nth = waits
 	}
 	time.Sleep(after) // in the schedule's bubble
-	w.order(p, all[nth%len(all)], skip)
+	w.order(p, all[nth%len(all)], what)
 }

@@ -38,7 +38,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			}
 			t.Parallel()
 			binary := planted.Compile(t, overlay)
-			batches := []struct{ seed, schedules, failures int }{{1, 60, 60}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}}
+			batches := []struct{ seed, schedules, failures int }{{1, 60, 5}, {61, 540, 5}, {601, 1400, 5}, {2001, 8000, 1}}
 			if seed := near[f.name]; seed > 0 {
 				batches[0].seed = seed
 			}

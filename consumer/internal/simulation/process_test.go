@@ -37,10 +37,12 @@ type process struct {
 	rival   bool // there was another process with its instance id beside it, which has had its place, perhaps
 	seen    map[int32]*seen
 	breaker opening
+	early   map[int32][]taken    // of claims that have not begun: their store is not to be had
 	told    map[uint64]time.Time // when a claim was to be given up, in good time
 
 	paused            map[int32]stands
-	pausing, pausings int // operators who are at it, and how many there have been
+	asked             map[int32]int // operators who are, for something about a head
+	pausing, pausings int           // operators who are at it, and how many there have been
 }
 
 // start joins one more process.
@@ -48,7 +50,7 @@ func (w *world) start(instance string) *process {
 	w.born++
 	p := &process{
 		world: w, name: fmt.Sprint("p", w.born), instance: instance, ended: make(chan error, 1),
-		seen: map[int32]*seen{}, told: map[uint64]time.Time{}, paused: map[int32]stands{},
+		seen: map[int32]*seen{}, told: map[uint64]time.Time{}, early: map[int32][]taken{}, asked: map[int32]int{}, paused: map[int32]stands{},
 	}
 	p.cable = &cable{dialer: w.cluster.Dial, gate: &p.gate}
 	w.ledger.note("%s starts %s", p.name, instance)
@@ -58,14 +60,10 @@ func (w *world) start(instance string) *process {
 			Handler:        p.handle,
 			Hooks:          actors.Hooks{Assigned: p.assigned},
 			HandlerTimeout: w.limit, StuckAfter: 15 * time.Second,
-			Policy: supervisor.Policy{
-				supervisor.On(supervisor.Panic(), supervisor.Restart(supervisor.Every(50*time.Millisecond))),
-				supervisor.On(supervisor.Is(errHopeless), supervisor.Skip()),
-				supervisor.On(supervisor.Is(errOutage), supervisor.Break(supervisor.Every(700*time.Millisecond))),
-				supervisor.On(supervisor.Is(errSomebody), supervisor.Park("somebody has to look at it")),
-				supervisor.On(supervisor.Any(), supervisor.Retry(supervisor.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: time.Second})),
-			}},
-		Records: 20, Bytes: 1 << 20, TotalBytes: 4 << 20, Gaps: metadata.FinishedMost, Each: w.each,
+			Policy: w.table.policy(),
+		},
+		DeadLetters: pen{p},
+		Records:     20, Bytes: 1 << 20, TotalBytes: 4 << 20, Gaps: metadata.FinishedMost, Each: w.each,
 		Store: w.keeps != kafka, StoreAlone: w.keeps == alone,
 		ShedAfter:    3 * time.Second, // the operator comes every 7 s
 		DrainTimeout: 20 * time.Second, Reserve: w.reserve(),
@@ -111,6 +109,17 @@ type identified struct {
 func (i identified) Joined(member string, generation int32) {
 	i.who.world.ledger.joined(i.who, member, generation)
 	i.Inbox.Joined(member, generation)
+}
+
+// Assigned: what fails from now on counts in the windows of the new claims.
+func (i identified) Assigned(all []messages.Claim) {
+	l := i.who.world.ledger
+	l.mu.Lock()
+	for _, c := range all {
+		i.who.early[c.Partition] = []taken{}
+	}
+	l.mu.Unlock()
+	i.Inbox.Assigned(all)
 }
 
 // Revoked: a supervisor that has its whole reserve left has no excuse.
@@ -221,8 +230,11 @@ func (p *process) await(limit time.Duration) (error, bool) { //nolint:revive // 
 }
 
 func (p *process) event(e messages.Event) {
-	p.gate.pass()
 	l := p.world.ledger
+	if e, ok := e.(*messages.Failed); ok {
+		l.judge(p, &e.Failure, e.Decision) // not at the gate: what was decided may be done already
+	}
+	p.gate.pass()
 	switch e := e.(type) {
 	case *messages.ClaimRevoked:
 		l.gone(p)

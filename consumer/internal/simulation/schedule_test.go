@@ -18,6 +18,8 @@ type schedule struct {
 	rebalance  time.Duration
 	limit      time.Duration // of an attempt; 0: none
 	faults     []fault
+	table      table
+	directed   []step // what the handler directs about a hopeless record; nil: nothing
 }
 
 // fault is one step: after a pause, something happens.
@@ -101,6 +103,7 @@ func (s schedule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d partitions, eager %v, a commit for each record %v, rebalance timeout %v, static members %v, offsets are kept by %v, an attempt may take %v\n",
 		s.seed, s.partitions, s.eager, s.each, s.rebalance, s.static, s.keeps, s.limit)
+	fmt.Fprintf(&b, "the handler directs about the hopeless: %s; the policy:\n%v", steps(s.directed), s.table)
 	for _, f := range s.faults {
 		fmt.Fprintf(&b, "  after %8v  %s\n", f.pause, f.text)
 	}

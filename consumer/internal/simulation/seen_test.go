@@ -9,18 +9,30 @@ import (
 
 // seen is what a process has seen of a partition, in its claim of now. It is the ledger's, under its lock.
 type seen struct {
-	claim   uint64 // its number; 0: none was told yet
-	last    int64  // offset of the last record that was handled; -1: any may come
-	fence   int64  // of the store
-	wanted  int64  // the next record is the first one at or after this; -1: nothing is expected
-	skipped int64  // an operator was told that it is; -1: none
-	parked  bool
-	held    *stands // by an operator's word; nil: nothing
-	orders  int     // of an operator, that are not answered
-	ordered int     // how many there have been
+	claim    uint64 // its number; 0: none was told yet
+	stand    int64  // the next record is the first one of the log at or after this; -1: nobody knows
+	fence    int64  // of the store
+	lettered int64  // offset of the last record that was written as a dead letter, and acknowledged
+	parked   bool
+	held     *stands // by an operator's word; nil: nothing
+	orders   int     // of an operator, that are not answered
+	ordered  int     // how many there have been
+
+	carry   carry // what the claim began with
+	life    life  // the head's
+	recent  []taken
+	strange bool // an attempt of an older fence was decided about
 }
 
-func newSeen() *seen { return &seen{last: -1, wanted: -1, skipped: -1} }
+// carry is what the committed metadata says of the record at an offset.
+type carry struct {
+	offset   int64
+	attempts int
+}
+
+func newSeen() *seen {
+	return &seen{stand: -1, lettered: -1, carry: carry{offset: -1}, life: life{offset: -1}}
+}
 
 func (p *process) seenOf(partition int32) *seen {
 	if p.seen[partition] == nil {
@@ -29,29 +41,32 @@ func (p *process) seenOf(partition int32) *seen {
 	return p.seen[partition]
 }
 
-// next is the next record; all are the offsets of the log. It answers what is wrong with it.
-func (s *seen) next(r *messages.Record, all []int64) (why string) {
-	switch {
-	case r.Fence != s.fence: // from before the store was acquired anew
-		return ""
-	case s.parked && s.orders == 0:
+// next is the next record; all are the offsets of the log, and may are those that others may be having skipped. It answers what
+// is wrong with it. Every record has to come, until it has left in this very claim: whatever another one has done with it was not
+// committed when this one began.
+func (s *seen) next(r *messages.Record, all []int64, may map[int64]int) (why string) {
+	if s.parked && s.orders == 0 {
 		why = ", and the partition is parked"
-	case r.Offset == s.skipped:
-		why = ", which was skipped"
-	case s.wanted >= 0:
-		i, _ := slices.BinarySearch(all, s.wanted)
-		if i == len(all) || all[i] != r.Offset {
-			why = fmt.Sprintf(" after a seek to %d, which is index %d of the log", s.wanted, i)
-		}
-	case r.Offset < s.last:
-		why = fmt.Sprintf(" after %d in the same claim", s.last)
 	}
-	s.wanted, s.last = -1, r.Offset
+	if s.stand >= 0 {
+		i, _ := slices.BinarySearch(all, s.stand)
+		for i < len(all) && all[i] != r.Offset && (may[all[i]] > 0 || s.lettered == all[i]) {
+			i++
+		}
+		switch {
+		case i < len(all) && all[i] == r.Offset:
+		case r.Offset < s.stand:
+			why = fmt.Sprintf(", which has left: the claim stands at %d", s.stand)
+		default:
+			why = fmt.Sprintf(", while the claim stands at %d, which is index %d of the log", s.stand, i)
+		}
+	}
+	s.stand = r.Offset
 	return why
 }
 
 // seek: the next record is the first one at or after an offset.
-func (s *seen) seek(next int64) { s.wanted, s.last, s.skipped, s.held = max(next, 0), -1, -1, nil }
+func (s *seen) seek(next int64) { s.stand, s.held = max(next, 0), nil; s.moved() }
 
 // acquired: the store has a new owner.
 func (l *ledger) acquired(who *process, partition int32, r row) {
@@ -87,11 +102,40 @@ func (l *ledger) stores(who *process, partition int32, offset int64, how string)
 	if a.front < len(all) && offset > all[a.front] {
 		l.violatef("%s %s %s/%d@%d in the store, and %d before it is not done", who.name, how, topic, partition, offset, all[a.front])
 	}
-	if s := who.seenOf(partition); s.wanted >= 0 && s.wanted <= offset { // skipped before anything was handled since the seek
-		s.wanted = offset + 1
+	if s := who.seenOf(partition); how == skips {
+		if why := who.skips(s, offset); why != "" {
+			l.violatef("%s %s %s/%d@%d in the store%s", who.name, how, topic, partition, offset, why)
+		}
+		s.stand = max(s.stand, offset+1)
 	}
 	l.leaves(partition, offset)
 	a.furthest = max(a.furthest, offset+1)
+}
+
+// How a record gets into a store.
+const (
+	saves = "saves"
+	skips = "skips"
+)
+
+// skips says why a record may not be skipped; "": the policy says so, its letter is acknowledged, or an operator asks for it.
+func (p *process) skips(s *seen, offset int64) string {
+	q := s.life.asked
+	if s.orders > 0 || s.strange || s.life.blurred || q != nil && p.gate.since(q.at) {
+		return ""
+	}
+	if q == nil || s.life.offset != offset {
+		return ", which nobody has asked for"
+	}
+	if len(s.life.taken) == 0 {
+		s.life.carried = q.attempt
+	}
+	switch _, k, r := p.world.decide(s, q.class, q.err, q.at); {
+	case s.lettered == offset && q.letter, !q.letter && r.do[k].action == messages.ActionSkip:
+		return ""
+	default:
+		return fmt.Sprintf(", and is to %v it", r.do[k].action)
+	}
 }
 
 // put: somebody has moved the store's row.
@@ -107,14 +151,26 @@ func (l *ledger) put(partition int32, next int64) {
 	a.furthest = max(a.furthest, next)
 }
 
+// order is what an operator asks for about a head.
+type order int
+
+const (
+	asRetry order = iota
+	asSkip
+	asLetter
+)
+
+func (o order) String() string { return [...]string{"retry", "skip", "dead-letter"}[o] }
+
 // ordered: an operator asks for something about a head. From now on it may leave, if it is to be skipped.
-func (l *ledger) ordered(who *process, head messages.Head, skip bool) *seen {
+func (l *ledger) ordered(who *process, head messages.Head, what order) *seen {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := who.seenOf(head.Partition)
 	s.orders++
+	who.asked[head.Partition]++
 	s.ordered++
-	if skip && who.world.keeps == kafka { // a store is told of it
+	if what == asSkip && who.world.keeps == kafka { // a store is told of it
 		l.partitions[head.Partition].may[head.Offset]++
 		l.advance(head.Partition)
 	}
@@ -122,20 +178,26 @@ func (l *ledger) ordered(who *process, head messages.Head, skip bool) *seen {
 }
 
 // obeyed: the answer. What was refused stays, unless it has been done meanwhile.
-func (l *ledger) obeyed(who *process, s *seen, head messages.Head, skip bool, err error) {
+func (l *ledger) obeyed(who *process, s *seen, head messages.Head, what order, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.orders--
+	who.asked[head.Partition]--
 	if err == nil {
 		s.parked, s.held = false, nil
 	}
-	if !skip || who.world.keeps != kafka {
+	if err == nil && what == asLetter && s.lettered != head.Offset {
+		l.violatef("%s answers that %s/%d@%d is a dead letter, and none is acknowledged", who.name, topic, head.Partition, head.Offset)
+	}
+	if err == nil && what != asRetry {
+		s.gone(head.Offset)
+	}
+	if what != asSkip || who.world.keeps != kafka {
 		return
 	}
 	a := &l.partitions[head.Partition]
 	if a.may[head.Offset]--; err == nil {
 		l.counts.skips++
-		s.skipped = head.Offset
 		l.leaves(head.Partition, head.Offset)
 		return
 	}

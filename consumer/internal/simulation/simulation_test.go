@@ -122,14 +122,20 @@ func (c *counts) add(d counts) {
 	c.openings += d.openings
 	c.timeouts += d.timeouts
 	c.reports += d.reports
+	c.decisions += d.decisions
+	c.letters += d.letters
+	c.written += d.written
+	c.givenUp += d.givenUp
 }
 
 func (c counts) String() string {
 	return fmt.Sprintf("%d events: %d attempts, %d of them failed, %d duplicates; %d commits, %d claims; "+
 		"%d processes paused, %d fenced by a second one with their id, %d static restarts that nobody noticed; %d saves in a store, %d seeks; "+
-		"%d records skipped by an operator, %d parked, %d pauses; a breaker was opened %d times, %d attempts took too long, %d reports of what is stuck",
+		"%d records skipped by an operator, %d parked, %d pauses; a breaker was opened %d times, %d attempts took too long, %d reports of what is stuck; "+
+		"%d decisions as the model has them, %d tries of dead letters, %d written, %d records given up by the policy",
 		c.steps, c.handled, c.failures, c.duplicates, c.commits, c.claims, c.pauses, c.fenced, c.restarts, c.saves, c.seeks,
-		c.skips, c.parks, c.pausings, c.openings, c.timeouts, c.reports)
+		c.skips, c.parks, c.pausings, c.openings, c.timeouts, c.reports,
+		c.decisions, c.letters, c.written, c.givenUp)
 }
 
 // tail is the end of the story.

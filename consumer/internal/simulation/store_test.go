@@ -133,7 +133,7 @@ func (a access) Advance(ctx context.Context, c messages.Claim, next, fence int64
 	if next < r.next {
 		a.world.ledger.violate("%s moves the store of %d back from %d to %d", a.p.name, c.Partition, r.next, next)
 	}
-	a.world.ledger.stores(a.p, c.Partition, next-1, "skips")
+	a.world.ledger.stores(a.p, c.Partition, next-1, skips)
 	r.next = next
 	return nil
 }
@@ -154,7 +154,7 @@ func (s *store) save(ctx context.Context, p *process, r *messages.Record) error 
 		s.world.ledger.sought(p, r.Partition, *at)
 		return messages.SeekTo(at.next)
 	}
-	s.world.ledger.stores(p, r.Partition, r.Offset, "saves")
+	s.world.ledger.stores(p, r.Partition, r.Offset, saves)
 	at.next = r.Offset + 1
 	if spend(&s.unsure) {
 		return errUnsure

@@ -25,6 +25,7 @@ type world struct {
 	cluster *membertest.Cluster
 	shelf   *shelf
 	store   *store // nil: Kafka keeps the offsets
+	letters letters
 	ledger  *ledger
 	sys     *actor.ActorSystem // of all processes
 	there   []*process         // were not told to end
@@ -49,7 +50,7 @@ func (s schedule) live(t *testing.T, sys *actor.ActorSystem) (l *ledger) {
 			w.store = newStore(w)
 		}
 		w.cluster.OnCommit(func(_ string, partition int32, o membertest.Offset) {
-			l.commit(partition, o.Next, o.Member, o.Generation, w.store != nil)
+			l.commit(partition, o, w.store != nil)
 		})
 		over := make(chan struct{})
 		w.pending.Go(func() { w.operate(over) })
@@ -135,6 +136,7 @@ func (w *world) calm() {
 			w.shelf.write(int32(p), 1, 0)
 		}
 	}
+	w.letters.set(func() { w.letters.failed, w.letters.unsure = 0, 0 })
 	mended := false
 	for began := time.Now(); ; { // not at once: who was paused until now has not looked at its clock yet
 		if len(w.living()) == 0 { // the last one may learn only now that a second process, which is gone, has fenced it
