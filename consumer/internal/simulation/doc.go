@@ -6,7 +6,7 @@
 // cable may be cut, both ways or one way; brokers are silent, refuse connections, resign, answer with errors, carry a
 // request out and lose its answer. Processes start, drain, stop, are killed, and are paused. Handlers work, fail, panic, end
 // their goroutine, hang until their context ends, and hang beyond it. Members are dynamic or static; static ones restart
-// within their session, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
+// within their session, also in the middle of a handover, and meet second processes with their instance id. Offsets are kept by Kafka, by a store, or by a
 // store and reported to Kafka; a store fails, takes its time, does what it does not say, and is put back or forward. An
 // operator retries, skips, dead-letters and parks heads that may be other ones by now, and pauses partitions. What all records
 // need is away at times, for which the policy opens a breaker; attempts have a limit in some schedules.

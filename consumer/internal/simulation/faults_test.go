@@ -33,7 +33,8 @@ const (
 
 // near is a seed of the 10,000 a little before one that finds a fault which few of them find: from 1 on it would take minutes.
 var near = map[string]int{
-	"nobody asks again for what a plan withholds": 7181, // 6269, 7210 and 9013 find it
+	"nobody asks again for what a plan withholds":                 190, // 133 and 198 find it
+	"a record that comes again has the budgets that it left with": 441, // 448 finds it
 }
 
 // faults are the planted ones. That what an older seek fetched is taken is left out: a fetch is under way for no time here,

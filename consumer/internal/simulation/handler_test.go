@@ -72,6 +72,9 @@ func (p *process) work(ctx context.Context, r *messages.Record) error {
 			return errNotNow
 		}
 	}
+	if w.slowly.Load() {
+		takes(5 * time.Second)
+	}
 	switch n := random.IntN(1000); {
 	case n < 700, w.peace.Load(): // at once
 	case n < 900:

@@ -65,6 +65,7 @@ func newSchedule(seed uint64) schedule {
 		}
 	}
 	s.troubles()
+	s.disturbHandover()
 	return s
 }
 

@@ -36,6 +36,7 @@ type world struct {
 	disturbances sync.WaitGroup // those that end later
 	disturbed    atomic.Int32   // how many of them are under way
 	peace        atomic.Bool    // no disturbance any more: handlers are quick
+	slowly       atomic.Bool    // each attempt takes seconds
 	back         atomic.Int64   // when what all records need is back, in nanoseconds
 }
 
