@@ -56,11 +56,13 @@ func Overlay(t testing.TB, edits []Edit) string {
 }
 
 // Compile makes the test binary of the package whose test this is, with an Overlay, and answers where it is. It has no
-// symbols for a debugger: without, it is linked in two thirds of the time.
+// symbols for a debugger: without, it is linked in two thirds of the time; our own packages are neither vetted nor optimised: that
+// takes a third off, and a search that is a quarter slower costs less.
 func Compile(t testing.TB, overlay string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "planted.test")
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec // go, on a file of ours
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-gcflags=github.com/ottla-go/ottla/...=-N -l", //nolint:gosec // go, on a file of ours
+		"-overlay", overlay, "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return binary
