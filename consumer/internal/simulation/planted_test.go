@@ -58,6 +58,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 
 var (
 	totals    = regexp.MustCompile(`(\d+) schedules, (\d+) failed`)
+	failing   = regexp.MustCompile(`(?m)^ *seed (\d+):`)
 	violation = regexp.MustCompile(`(?m)violation: (.*)$`)
 )
 
@@ -84,6 +85,9 @@ func search(t *testing.T, binary string, seed, schedules, failures int) string {
 	first := "the run did not come to its end: " + string(bytes.SplitN(out[max(0, bytes.Index(out, []byte("panic:"))):], []byte("\n"), 2)[0])
 	if v := violation.FindSubmatch(out); v != nil {
 		first = string(v[1])
+	}
+	if s := failing.FindSubmatch(out); s != nil { // for a better seed to begin with
+		first += " (seed " + string(s[1]) + ")"
 	}
 	if n := totals.FindSubmatch(out); n != nil {
 		return "found in " + string(n[2]) + " of " + string(n[1]) + " schedules from seed " + strconv.Itoa(seed) + "; first: " + first
