@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -91,6 +92,67 @@ func TestADelayedDecisionThatComesTooLate(t *testing.T) {
 		expect(t, "skipped", n.Skipped, 0)
 		expect(t, "handled", n.Handled, 2)
 	})
+}
+
+// scripted is a plain strategy with one function for each failure.
+type scripted func(sup actor.Supervisor, child *actor.PID, r *messages.Record)
+
+func (s scripted) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, message any) {
+	r, _ := message.(*messages.Record)
+	s(sup, child, r)
+}
+
+// A Resume that was meant for one failure does not give up the record of another one, whose Restart is still to come: of the
+// same partition, where a restart of all has decided about the first one meanwhile, or of another partition.
+func TestADelayedResumeSkipsNothingElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		pids func(child, other *actor.PID) []*actor.PID // whom the Resume is for
+		want string                                     // deliveries of partition 0
+	}{
+		"of the same partition": {func(child, _ *actor.PID) []*actor.PID { return []*actor.PID{child} }, "0#0/1 0#1/2 1#0/2 1#1/3"},
+		"of another partition":  {func(_, other *actor.PID) []*actor.PID { return []*actor.PID{other} }, "0#0/1 0#1/2 1#0/2 1#1/3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			late := int32(0) // the partition whose record 0 is to be resumed
+			if name == "of another partition" {
+				late = 2
+			}
+			var zero *actor.PID
+			strategy := scripted(func(sup actor.Supervisor, child *actor.PID, r *messages.Record) {
+				if r.Partition == 0 {
+					zero = child
+				}
+				switch {
+				case r.Partition == 1:
+					sup.RestartChildren(sup.Children()...)
+				case r.Partition == late && r.Offset == 0:
+					time.AfterFunc(15*time.Second, func() { sup.ResumeChildren(c.pids(child, zero)...) })
+				case r.Offset == 1:
+					time.AfterFunc(15*time.Second, func() { sup.RestartChildren(child) })
+				}
+			})
+			handler := func(_ context.Context, r *messages.Record) error {
+				if r.Attempt == 0 {
+					return errBoom
+				}
+				return nil
+			}
+			consumertest.Run(t, config{Handler: handler, Strategy: strategy}, func(t *testing.T, k *kit) {
+				p, other, third := k.Assign("orders", 0), k.Assign("orders", 1), k.Assign("orders", 2)
+				p.Append("a", "b")
+				third.Append("a")
+				k.Advance(5 * time.Second)
+				other.Append("a")
+				k.Advance(11 * time.Second)
+				expect(t, "skipped by the Resume", p.Status().Counters.Skipped, 0)
+				expect(t, "committed then", p.Committed(), 1)
+				k.Advance(5 * time.Second)
+				expect(t, "deliveries", attempts(p), c.want)
+				expect(t, "handled", p.Status().Counters.Handled, 2)
+				expect(t, "committed", p.Committed(), 2)
+			})
+		})
+	}
 }
 
 // byPartition is an all-for-one strategy that stops all when partition 1 fails, and resumes partition 0.

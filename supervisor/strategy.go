@@ -11,6 +11,15 @@ import (
 // strategyView is the actor.Supervisor that a plain strategy is given in the place of the policy: resume = skip,
 // restart = redeliver to a fresh incarnation, stop = park with the incarnation gone, escalate = drain, then fail
 // the consumer. Its methods only post, so that a strategy may call them later and from any goroutine.
+//
+// Each failure is asked about with a view of its own, and only what that view is about can be given up through it. A restart and
+// a stop lose nothing, and are carried out for whatever else waits, too, as an all-for-one strategy means them (protoactor's own
+// resumes only the actor that has failed). A resume that skipped whatever waits would lose records that nobody has decided about:
+//
+//  1. At 0 s record 0 fails, and the strategy says Resume for that at 15 s.
+//  2. At 5 s another partition fails, and the strategy restarts all: record 0 comes again, and is handled.
+//  3. At 5 s record 1 fails, and the strategy says Restart for that at 20 s.
+//  4. At 15 s the Resume comes, which was meant for record 0.
 type strategyView struct {
 	in       inbox
 	children func() []*actor.PID
@@ -52,7 +61,8 @@ func (v strategyView) StopChildren(pids ...*actor.PID) {
 	})
 }
 
-// ResumeChildren gives the head up.
+// ResumeChildren gives the record up that the view is about, while that waits. For others that have failed it does nothing:
+// they wait for what is said through a view of theirs.
 func (v strategyView) ResumeChildren(pids ...*actor.PID) {
 	v.each(pids, messages.ActionSkip, func(*claim) {})
 }
@@ -73,11 +83,11 @@ func (v strategyView) each(pids []*actor.PID, action messages.Action, healthy fu
 		s := v.in.s
 		for _, pid := range pids {
 			c := s.byPID[pid.Id]
-			waiting := v.waiting(c)
+			waiting := v.waiting(c, action)
 			switch {
 			case c == nil && pid.Id == v.child.Id: // its actor has stopped since; its record waits for the decision all the same
 				c = v.asked
-				waiting = slices.DeleteFunc(v.waiting(c), func(p *pending) bool { return p != v.about })
+				waiting = slices.DeleteFunc(v.waiting(c, action), func(p *pending) bool { return p != v.about })
 			case c != nil && !c.leaving && len(waiting) == 0:
 				healthy(c)
 			}
@@ -93,14 +103,17 @@ func (v strategyView) each(pids []*actor.PID, action messages.Action, healthy fu
 }
 
 // waiting are the failures of a claim that the view's directive is about: the one that the strategy was asked about, if that
-// still waits; else all that do.
-func (v strategyView) waiting(c *claim) []*pending {
+// still waits; else all that do, unless they would be given up.
+func (v strategyView) waiting(c *claim, action messages.Action) []*pending {
 	if c == nil || c.leaving {
 		return nil
 	}
 	waiting := c.undecided()
 	if c == v.asked && slices.Contains(waiting, v.about) {
 		return []*pending{v.about}
+	}
+	if action == messages.ActionSkip {
+		return nil
 	}
 	return waiting
 }
