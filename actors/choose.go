@@ -112,7 +112,7 @@ func (m *Mailbox) ask() job {
 		return reporting(Report{Farewell: f.Err})
 	}
 	m.fault = f
-	return escalation(f.Err, about)
+	return escalation(f, about)
 }
 
 // questioned: the supervisor was asked about a fault and has not let the actor go on, or a restart is under way.

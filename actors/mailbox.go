@@ -90,7 +90,8 @@ type Mailbox struct {
 	labels context.Context //nolint:containedctx // of the goroutine that runs it
 }
 
-// Fault is what the supervisor is asked about.
+// Fault is what the supervisor is asked about. It is the reason of protoactor's Failure, too, so that the question can be told
+// from one that has been overtaken by a restart, and from the failure of a user's own child that was escalated.
 type Fault struct {
 	Record *messages.Record // the attempt that failed; nil when no record is concerned
 	Err    error
@@ -101,6 +102,12 @@ type Fault struct {
 	openings uint64 // of the breaker, when the attempt began
 	text     string
 }
+
+// Error is the text of Err.
+func (f *Fault) Error() string { return f.text }
+
+// Unwrap answers Err.
+func (f *Fault) Unwrap() error { return f.Err }
 
 // NewMailbox makes the mailbox of a claim. It accepts nothing from a source until Open.
 func NewMailbox(set Settings) *Mailbox {

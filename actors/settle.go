@@ -65,9 +65,7 @@ func (m *Mailbox) settle() job {
 		return reporting(Report{Farewell: o.err})
 	}
 	m.fault = &Fault{Record: r, Err: o.err, Class: o.class, openings: openings, text: o.text}
-	j := escalation(o.err, r)
-	j.rare.failed = r
-	return j
+	return escalation(m.fault, r)
 }
 
 // noSeek is the failure in the place of a seek that cannot be carried out.

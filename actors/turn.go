@@ -22,15 +22,14 @@ type chores struct{ wake, relieve bool }
 
 // rare is what few jobs have.
 type rare struct {
-	reason error            // escalateFault
-	failed *messages.Record // escalateFault: the attempt that failed, if it was one
-	offset int64            // seekSource
-	seek   uint64           // seekSource
+	fault  *Fault // escalateFault
+	offset int64  // seekSource
+	seek   uint64 // seekSource
 	report *Report
 }
 
-func escalation(reason error, message any) job {
-	return job{kind: escalateFault, message: message, rare: &rare{reason: reason}}
+func escalation(f *Fault, message any) job {
+	return job{kind: escalateFault, message: message, rare: &rare{fault: f}}
 }
 
 func reporting(r Report) job { return job{kind: again, rare: &rare{report: &r}} }
@@ -116,16 +115,17 @@ func (m *Mailbox) sideEffects(c chores, r *rare) {
 
 // escalate asks the supervisor. A head that failed is copied first, and without the lock: its value may be large.
 func (m *Mailbox) escalate(j job, invoker actor.MessageInvoker) {
-	if r := j.rare.failed; r != nil {
+	f := j.rare.fault
+	if r := f.Record; r != nil {
 		again := r.Redeliver()
 		m.mu.Lock()
 		m.backlog.Fail(r.Offset, again)
 		m.mu.Unlock()
-		if _, ok := j.rare.reason.(*messages.PanicError); ok { //nolint:errorlint // of the mailbox's own making, or harmless
+		if _, ok := f.Err.(*messages.PanicError); ok { //nolint:errorlint // of the mailbox's own making, or harmless
 			invoker.InvokeUserMessage(release{})
 		}
 	}
-	invoker.EscalateFailure(j.rare.reason, j.message)
+	invoker.EscalateFailure(f, j.message)
 }
 
 // release makes protoactor's context forget the record whose handler panicked. It does so itself when Receive returns;

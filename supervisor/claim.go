@@ -36,7 +36,6 @@ type claim struct {
 	faults     Tally // of what is no record's
 	faultSince time.Time
 
-	deciding *actors.Fault  // what the supervisor was asked about at last, until the verdict is left
 	pending  []*pending     // failures that a plain strategy has not decided yet; see undecided
 	start    repair         // of the start: look it up again
 	actor    repair         // of the actor: resume, restart or spawn it

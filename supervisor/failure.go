@@ -26,14 +26,17 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 		return
 	}
 	p := &pending{fault: c.mailbox.Fault()}
-	if p.fault == c.deciding { // each is asked about once: this is another failure, while a record is being given up
+	switch asked, ours := reason.(*actors.Fault); {
+	case !ours: // and what the mailbox has asked about is another failure
 		p.fault = nil
+	case asked != p.fault:
+		s.overtaken(c, asked)
+		return
 	}
 	if p.fault == nil { // a user's own child escalated through the partition actor
 		p.failure = s.faultOf(c, messages.ClassHandler, asError(reason))
 		s.suspend(c)
 	} else {
-		c.deciding = p.fault
 		p.failure = s.failureOf(c, p.fault)
 	}
 	if p.failure.Class == messages.ClassFenced && p.fault != nil && p.fault.Record != nil && s.set.Store && !c.leaving {
@@ -48,7 +51,20 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	s.decide(c, p)
 }
 
+// overtaken: the actor goes on already, and whoever waited for an answer is gone. There is nothing to decide:
+//
+//  1. Another partition fails, and an all-for-one strategy restarts all: the supervisor walks through its children.
+//  2. This one's record fails meanwhile: the actor is suspended, and the question waits for the supervisor's turn to end.
+//  3. The walk comes to this one, which does not wait for anything yet, and has it restarted. It delivers the record again.
+//  4. The question is answered: the suspension, or the park, would be the fresh incarnation's.
+func (s *supervisor) overtaken(c *claim, f *actors.Fault) {
+	s.log.Warn("a failure was overtaken by a restart: a record that failed is delivered again", c.log(), slog.Any("error", f.Err))
+}
+
 func asError(reason any) error {
+	if f, ok := reason.(*actors.Fault); ok {
+		return f.Err
+	}
 	if err, ok := reason.(error); ok {
 		return actors.Sound(err)
 	}
@@ -130,7 +146,6 @@ func (s *supervisor) conclude(c *claim, p *pending, d messages.Decision) {
 	if p.fault == nil {
 		c.mailbox.Note(p.failure, d)
 	} else {
-		c.deciding = nil // and with it the record
 		actorless := d.Action == messages.ActionSkip && p.fault.Record == nil && c.mailbox.Snapshot().Reason == ""
 		if !c.mailbox.Judge(p.fault, p.failure, d) {
 			return // nothing to decide any more: the actor was stopped or restarted meanwhile
@@ -235,7 +250,6 @@ func (s *supervisor) fenced(c *claim, p *pending) {
 	wait := time.Second << min(c.fences, 6)
 	c.fences++
 	d := messages.Decision{Action: messages.ActionPark, Delay: wait, Reason: "fenced by a newer owner: acquires again", Rule: "fenced", Left: -1}
-	c.deciding = nil
 	if !c.mailbox.Judge(p.fault, p.failure, d) {
 		return
 	}
