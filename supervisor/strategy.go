@@ -53,11 +53,16 @@ func (v strategyView) RestartChildren(pids ...*actor.PID) {
 
 // StopChildren parks.
 func (v strategyView) StopChildren(pids ...*actor.PID) {
-	v.each(pids, messages.ActionPark, func(c *claim) {
-		v.in.s.whenDecided(c, func() { // else its head would stay, while the store is being moved past it
-			c.mailbox.Vacate(stoppedByStrategy)
-			v.in.s.resume(c, true)
-		})
+	v.each(pids, messages.ActionPark, v.vacate)
+}
+
+// vacate parks with the incarnation gone, but not while the head is being given up: the partition would park at a head that the
+// store is being moved past, and an operator's skip would take it up again when it is done.
+func (v strategyView) vacate(c *claim) {
+	s := v.in.s
+	s.whenDecided(c, func() {
+		c.mailbox.Vacate(stoppedByStrategy)
+		s.resume(c, true)
 	})
 }
 
@@ -94,8 +99,7 @@ func (v strategyView) each(pids []*actor.PID, action messages.Action, healthy fu
 			for _, p := range waiting {
 				s.carryOut(c, p, byStrategy(action))
 				if action == messages.ActionPark && p.fault != nil {
-					c.mailbox.Vacate(stoppedByStrategy)
-					s.resume(c, true)
+					v.vacate(c)
 				}
 			}
 		}
