@@ -164,6 +164,14 @@ func (s *supervisor) terminated(who *actor.PID) {
 	s.claimFault(c, s.faultOf(c, messages.ClassActorStopped, errActorStopped), &c.actor, func() { s.respawn(c) })
 }
 
+// missed is for a Terminated in whose way something has failed: if it was not dealt with, a claim would wait for an actor that
+// is gone.
+func (s *supervisor) missed(who *actor.PID) {
+	if s.byPID[who.Id] != nil {
+		s.terminated(who)
+	}
+}
+
 // respawn makes another actor, to which the head is delivered again: not while the head is being given up. Say the store is to
 // be moved past 7: a fresh actor would handle 7, 8 and 9 meanwhile, and a slow move to 8 would then take the store back.
 func (s *supervisor) respawn(c *claim) {

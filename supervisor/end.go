@@ -20,7 +20,7 @@ type stopState struct {
 	over     chan struct{} // closed when it has been, and every goroutine has ended
 	said     bool          // the end was told
 	passed   bool          // the gate is open
-	tries    int           // of that
+	tries    int           // of that, after a fault
 	crashed  bool          // code of our own has failed
 	killed   bool          // nothing was waited for
 	cutLeave func()
@@ -120,7 +120,6 @@ func (s *supervisor) closed() {
 	if s.stop.passed {
 		return
 	}
-	s.stop.tries++
 	s.sayEnd()
 	above, isSupervisor := s.ctx.(actor.Supervisor)
 	if s.stop.err == nil || !s.set.Embedded || s.ctx.Parent() == nil || !isSupervisor {
@@ -137,12 +136,17 @@ func (s *supervisor) closed() {
 	s.stop.passed = true
 }
 
-// closeAgain is for an end in whose last moments something has failed: whoever waits for it would wait for ever.
+// closeAgain is for an end in whose last moments something has failed: whoever waits for it would wait for ever. Where no message
+// comes through any more, because the application's middleware fails at each of them, it is done at once.
 func (s *supervisor) closeAgain() {
 	select {
 	case <-s.stop.over:
-		if !s.stop.passed && s.stop.tries < 3 {
+		switch s.stop.tries++; {
+		case s.stop.passed:
+		case s.stop.tries < 3:
 			s.in.post(s.closed)
+		case s.stop.tries == 3:
+			s.attempt(s.closed)
 		}
 	default: // it is still to come
 	}

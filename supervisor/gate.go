@@ -36,7 +36,7 @@ func newGate() *gate { return &gate{Mailbox: actor.Unbounded()()} }
 
 // RegisterHandlers puts an invoker around the supervisor.
 func (g *gate) RegisterHandlers(i actor.MessageInvoker, d actor.Dispatcher) {
-	g.Mailbox.RegisterHandlers(invoker{i, g.Mailbox}, dispatcher{d})
+	g.Mailbox.RegisterHandlers(&invoker{MessageInvoker: i, inner: g.Mailbox}, dispatcher{d})
 }
 
 // PostUserMessage holds back a PoisonPill.
