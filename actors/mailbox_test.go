@@ -406,7 +406,7 @@ func storm(t *testing.T, seed uint64) {
 		background(func() { r.box.Snapshot() })
 		background(func() { r.box.Room(); r.box.UserMessageCount() })
 		background(func() { r.box.PostUserMessage("control") })
-		background(func() { r.box.Progress(); r.box.Fault() })
+		background(func() { r.box.Progress(); _ = r.box.Fault() })
 		for at := int64(0); at < records; {
 			if r.box.Room() > 0 {
 				n := int64(rnd.IntN(50) + 1)

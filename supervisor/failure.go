@@ -51,16 +51,6 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, _ actor.Supervisor, chi
 	s.decide(c, p)
 }
 
-// overtaken: the actor goes on already, and whoever waited for an answer is gone. There is nothing to decide:
-//
-//  1. Another partition fails, and an all-for-one strategy restarts all: the supervisor walks through its children.
-//  2. This one's record fails meanwhile: the actor is suspended, and the question waits for the supervisor's turn to end.
-//  3. The walk comes to this one, which does not wait for anything yet, and has it restarted. It delivers the record again.
-//  4. The question is answered: the suspension, or the park, would be the fresh incarnation's.
-func (s *supervisor) overtaken(c *claim, f *actors.Fault) {
-	s.log.Warn("a failure was overtaken by a restart: a record that failed is delivered again", c.log(), slog.Any("error", f.Err))
-}
-
 func asError(reason any) error {
 	if f, ok := reason.(*actors.Fault); ok {
 		return f.Err
