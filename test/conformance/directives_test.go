@@ -95,7 +95,7 @@ func TestDirectives(t *testing.T) {
 		}
 	}
 	got := status.Counters
-	want := messages.Counters{Handled: 19, Failed: 12, Retried: 3, Restarted: 6, Skipped: 1, DeadLettered: 1, Commits: got.Commits}
+	want := messages.Counters{Handled: 19, Failed: 12, Retried: 3, Restarted: 6, Skipped: 1, DeadLettered: 1, Parked: 1, Commits: got.Commits}
 	if got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
