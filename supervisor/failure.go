@@ -174,6 +174,9 @@ func headOf(f *messages.Failure) messages.Head {
 }
 
 func (s *supervisor) resumeAfter(c *claim, d time.Duration, restart bool) {
+	if !c.alive { // nobody is there to go on, and another one is on its way, or waits for somebody: that must not be forgotten
+		return
+	}
 	resume := func() { s.resume(c, restart) }
 	if d <= 0 {
 		s.whenDecided(c, resume)

@@ -69,6 +69,30 @@ func TestADelayedDecisionOutlivesAFaultOfTheStore(t *testing.T) {
 	})
 }
 
+// An actor panics at a message, and stops; the strategy says Resume when it has gone. Another one is made all the same: that was
+// forgotten, and the partition stood for ever.
+func TestADelayedResumeOfAnActorThatHasGone(t *testing.T) {
+	cfg := config{Strategy: later{5 * time.Second, resumes}, Actor: func() actor.Actor {
+		return actor.ReceiveFunc(func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case string:
+				ctx.Stop(ctx.Self())
+				panic(msg)
+			case *messages.Record:
+				msg.Complete(nil)
+			}
+		})
+	}}
+	consumertest.Run(t, cfg, func(t *testing.T, k *kit) {
+		p := k.Assign("orders", 0)
+		p.Send("go")
+		k.Advance(time.Minute)
+		p.Append("a")
+		k.Advance(time.Minute)
+		expect(t, "deliveries", attempts(p), "0#0/2")
+	})
+}
+
 // A decision as the first one above, when the fresh actor has the record already: it was about an attempt that is over. The store must not be
 // moved past a record that is being handled.
 func TestADelayedDecisionThatComesTooLate(t *testing.T) {

@@ -60,6 +60,10 @@ func (v strategyView) StopChildren(pids ...*actor.PID) {
 // store is being moved past, and an operator's skip would take it up again when it is done.
 func (v strategyView) vacate(c *claim) {
 	s := v.in.s
+	if !c.alive { // as in resumeAfter
+		c.mailbox.Vacate(stoppedByStrategy)
+		return
+	}
 	s.whenDecided(c, func() {
 		c.mailbox.Vacate(stoppedByStrategy)
 		s.resume(c, true)
