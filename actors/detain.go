@@ -13,8 +13,10 @@ func (m *Mailbox) Detain(offset int64, reason string, class messages.Class) (*me
 	if err != nil {
 		return nil, err
 	}
-	r := t.Again() // nobody else has it while the head is held back
-	if r == nil {
+	r := t.Again()
+	if r != nil {
+		r = r.Clone() // a writer that did not heed its time may still have the one before
+	} else {
 		r = new(messages.Record)
 		t.Read(r)
 	}

@@ -15,10 +15,10 @@ import (
 //
 // A claim that is given up between 3 and 4 gets no fresh incarnation: its restart only ends the suspension, and may do so before
 // that has come, which the actor sends itself with the question. A record that it keeps would wait for its deadline then, where a
-// message is to finish it. Another restart is as harmless.
+// message is to finish it. Another restart is as harmless, unless another question waits: it would take that one's answer.
 func (s *supervisor) overtaken(c *claim, f *actors.Fault) {
 	s.log.Warn("a failure was overtaken by a restart: a record that failed is delivered again", c.log(), slog.Any("error", f.Err))
-	if c.leaving {
+	if c.leaving && c.mailbox.Fault() == nil {
 		s.resume(c, true)
 	}
 }
