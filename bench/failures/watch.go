@@ -151,7 +151,7 @@ func (w *watcher) disturb(ctx context.Context, window time.Duration) error {
 		}
 		return true
 	}
-	w.first.await(2*time.Second, all)
+	w.first.await(4*time.Second, all)
 	first := begun(w.first.all())
 	for offset, at := range written {
 		if begin, is := first[offset]; is {

@@ -107,8 +107,10 @@ func (a *asker) Receive(c actor.Context) {
 // committed, and b starts behind it. The other one comes when the deadline is over and b has the partition: it reaches nobody,
 // its record cannot be completed any more, and b handles it. The partitions that a keeps notice nothing.
 func TestAsynchronousCompletionAtRevocation(t *testing.T) {
-	t.Parallel()                                    // it waits for a deadline
-	const partitions, each, limit = 4, 6, 2 * tight // half of that is a reserve
+	if !raced { // it waits for a deadline
+		t.Parallel()
+	}
+	const partitions, each, limit = 4, 6, 3 * tight // half of that is a reserve
 	k := cluster(t)
 	topic := k.topic(partitions)
 	k.fill(topic, partitions, 0, each)

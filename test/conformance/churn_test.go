@@ -57,9 +57,7 @@ func TestChurnOf(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !raced { // whose work makes those that commit each record starve beside others
-				alongside(t)
-			}
+			alongsideUnlessRaced(t) // those that commit each record would starve
 			c.run(t)
 		})
 	}

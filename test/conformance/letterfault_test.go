@@ -75,12 +75,12 @@ func TestDeadLetterFaults(t *testing.T) {
 			if k.fake == nil && f.alone {
 				cfg = k.secured("a", group, topic) // as somebody who can be forbidden something
 			}
-			cfg.SessionTimeout, cfg.RebalanceTimeout = time.Minute, time.Minute // no claim ends with the brokers
+			cfg.SessionTimeout, cfg.RebalanceTimeout = 3*time.Minute, 3*time.Minute // no claim ends with the brokers
 			doors.lead(&cfg)
 			cfg.Policy = supervisor.Policy{
 				supervisor.On(supervisor.Is(fails("bad")), supervisor.DeadLetter(dlt)),
 				supervisor.On(supervisor.Any(), supervisor.Skip()),
-				supervisor.On(supervisor.Class(messages.ClassDeadLetter), supervisor.Retry(supervisor.Every(100*time.Millisecond))),
+				supervisor.On(supervisor.Class(messages.ClassDeadLetter), supervisor.Retry(supervisor.Every(300*time.Millisecond))),
 			}
 			stands := newGate()
 			cfg.Actor = d.actors(func(_ context.Context, rec *consumer.Record) error {

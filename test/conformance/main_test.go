@@ -39,3 +39,11 @@ func alongside(t *testing.T) {
 		t.Parallel()
 	}
 }
+
+// alongsideUnlessRaced is for those whose members would not keep their sessions beside others' work under the race detector.
+func alongsideUnlessRaced(t *testing.T) {
+	t.Helper()
+	if !raced {
+		alongside(t)
+	}
+}

@@ -14,7 +14,7 @@ import (
 // cooperative-sticky, come and go. Some records take longer than a member needs to join, so that partitions are still
 // being given up while the group rebalances. No partition is ever owned by two, and all are owned at the end.
 func TestMixedGroup(t *testing.T) {
-	alongside(t)
+	alongsideUnlessRaced(t)
 	const partitions, each, rounds = 12, 800, 4
 	slow := int64(40) // one record of so many is
 	if realBrokers() != nil {
@@ -103,7 +103,7 @@ func TestMixedGroup(t *testing.T) {
 // coordinator. None of them is left behind in the group, which would have to wait a session for it.
 func TestMixedGroupLeaveWhileTheCoordinatorMoves(t *testing.T) {
 	fakeOnly(t, "a real coordinator does not move at a word; TestThreeNodesLeaveWhileTheCoordinatorIsKilled ends its node")
-	alongside(t)
+	alongsideUnlessRaced(t)
 	const partitions, rounds = 6, 6
 	k := cluster(t)
 	topic := k.topic(partitions)

@@ -42,13 +42,13 @@ func slowly(slow *atomic.Bool) consumer.Handler {
 // share a group, whoever leads it, and rebalance while records are in flight. No partition is owned by two, no record of
 // ours is handled twice, and whoever stays owns all.
 func TestMixedGroupRange(t *testing.T) {
-	alongside(t)
+	alongsideUnlessRaced(t)
 	mixedEagerGroup(t, consumer.Range, sarama.NewBalanceStrategyRange())
 }
 
 // TestMixedGroupEager is TestMixedGroupRange with the other two strategies that give up everything in each rebalance.
 func TestMixedGroupEager(t *testing.T) {
-	alongside(t)
+	alongsideUnlessRaced(t)
 	t.Run("roundrobin", func(t *testing.T) { mixedEagerGroup(t, consumer.RoundRobin, sarama.NewBalanceStrategyRoundRobin()) })
 	t.Run("sticky", func(t *testing.T) { mixedEagerGroup(t, consumer.Sticky, sarama.NewBalanceStrategySticky()) })
 }
@@ -109,7 +109,7 @@ func mixedEagerGroup(t *testing.T, balance consumer.Balance, strategy sarama.Bal
 // tells: with the new one listed before the old one, then with the old one dropped; and back by the same steps. It never
 // stops, no record is lost or handled twice, and no partition is owned by two.
 func TestStrategiesChangeWhileRunning(t *testing.T) {
-	alongside(t)
+	alongsideUnlessRaced(t)
 	const partitions, each = 6, 100
 	k := cluster(t)
 	topic := k.topic(partitions)
