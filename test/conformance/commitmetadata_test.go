@@ -17,14 +17,14 @@ import (
 	"github.com/ottla-go/ottla/supervisor"
 )
 
-// TestCommitMetadataTooLarge: the brokers take less metadata than what a parked record needs. A consumer that insists
+// TestCommitMetadataTooLarge: the brokers take less metadata than what a parked record needs, with its reason or without. A consumer that insists
 // on it would commit nothing of that partition any more. The offset is committed without it, which is told together with the
 // setting of the broker that is to blame; the next owner has the record, and only the attempts and the park are forgotten.
 func TestCommitMetadataTooLarge(t *testing.T) {
 	const each, bad = 6, 3
 	k := cluster(t)
 	if k.fake == nil {
-		k.reconfigure("offset.metadata.max.bytes=16")
+		k.reconfigure("offset.metadata.max.bytes=8") // not even the attempts fit
 	}
 	topic := k.topic(2)
 	group := "g-" + topic
