@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -71,7 +70,7 @@ func (f *faults) steps(c Config, field string, p supervisor.Policy) {
 		value := fmt.Sprintf("DeadLetter(%q)", to)
 		switch {
 		case to == "": // Policy.Validate has said so
-		case !topicName.MatchString(to) || to == "." || to == "..":
+		case !legalName(to):
 			f.add(field, value, "that is no name of a topic", "use letters, digits, '.', '_' and '-', 249 of them at most")
 		case slices.Contains(consumed, to):
 			f.add(field, value, "it is one of Topics or PerTopic, too, so that what was given up would come back at once",
@@ -79,9 +78,6 @@ func (f *faults) steps(c Config, field string, p supervisor.Policy) {
 		}
 	}
 }
-
-// topicName is what Kafka accepts, but for "." and "..".
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func (f *faults) created(c Config) {
 	switch {
